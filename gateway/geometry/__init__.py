@@ -1,0 +1,1 @@
+"""Geometric score: 25 facial measurements, their scores, groups, total and reliability."""

@@ -1,0 +1,151 @@
+"""The HTTP API's documents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+
+def _rounded(digits: int) -> PlainSerializer:
+    return PlainSerializer(lambda value: None if value is None else round(value, digits), when_used="json")
+
+
+Points = Annotated[float, _rounded(2), Field(ge=0, le=100)]
+"""A score, 0..100, given to 0.01."""
+Measure = Annotated[float, _rounded(4)]
+"""A measured value in its own unit, given to 0.0001."""
+Degrees = Annotated[float, _rounded(1)]
+Milliseconds = Annotated[float, _rounded(2)]
+
+
+class Document(BaseModel):
+    """Base of every answer: immutable, documented by its fields."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class MetricDocument(Document):
+    """One anthropometric metric of a face."""
+
+    name: str = Field(description="Stable key, e.g. `canthal_tilt`.")
+    title: str = Field(description="Name for people.")
+    group: str
+    value: Measure | None = Field(description="Corrected to a frontal, closed-mouth face; null when unsupported.")
+    unit: str
+    score: Points | None
+    percentile: Points | None = Field(description="Share of the reference faces with a smaller value, percent.")
+    reason: str | None = Field(None, description="Why the photo does not support this metric.")
+
+
+class GeometricDocument(Document):
+    """The geometric half."""
+
+    score: Points | None
+    sex: Literal["female", "male", "pooled"] = Field(description="Parameter set used; `pooled` when not given.")
+    design: Literal["metrics", "shape", "mean"]
+    groups: dict[str, Points | None]
+    metrics: list[MetricDocument]
+
+
+class AttributeDocument(Document):
+    """An opt-in attribute head's answer."""
+
+    label: str
+    probability: dict[str, Annotated[float, _rounded(4)]]
+
+
+class HolisticDocument(Document):
+    """The holistic half: CLIP embedding and FaceStats regressor."""
+
+    score: Points | None = Field(description="Percentile of `raw` in the calibration; null when uncalibrated.")
+    raw: Annotated[float, _rounded(6)] = Field(description="The regressor's output in its own unit.")
+    crop: Literal["aligned", "full"]
+    attributes: dict[str, AttributeDocument] | None = None
+
+
+class BlendDocument(Document):
+    """Shares of the two halves."""
+
+    geometric: float
+    holistic: float
+
+
+class PoseDocument(Document):
+    """Head pose, degrees. Yaw > 0: towards the image's left; pitch > 0: down; roll > 0: right eye of the image lower."""
+
+    yaw: Degrees
+    pitch: Degrees
+    roll: Degrees
+
+
+class QualityDocument(Document):
+    """How far the photo supports a score."""
+
+    reliability: Annotated[float, _rounded(1)] = Field(ge=0, le=100)
+    level: Literal["good", "fair", "poor"]
+    warnings: list[str] = Field(description="What a person can do about it.")
+
+
+class FaceDocument(Document):
+    """One face of the photo."""
+
+    score: Points | None = Field(description="60 % geometry + 40 % holistic; null when either half is missing.")
+    geometric: GeometricDocument
+    holistic: HolisticDocument | None
+    blend: BlendDocument
+    box: tuple[Measure, Measure, Measure, Measure] = Field(
+        description="Left, top, right, bottom as shares of the upright image."
+    )
+    pose: PoseDocument
+    quality: QualityDocument
+    landmarks: list[tuple[Measure, Measure, Measure]] | None = Field(
+        None, description="478 Face Mesh points (x, y, z), normalised by the upright image; with `include=landmarks`."
+    )
+    embedding: list[float] | None = Field(None, description="512 numbers, L2-normalised; with `include=embedding`.")
+    overlay: str | None = Field(None, description="`data:` URL of a JPEG with the measurements; `include=overlay`.")
+
+
+class ModelDocument(Document):
+    """Which model answered."""
+
+    weights: str = Field(description="`trained`, `untrained` (the holistic half means nothing) or `unknown`.")
+    clip: str
+    regressor: str
+    calibration: str
+    precision: str
+    receipt: str = Field(description="Equal receipts mean comparable scores.")
+
+
+class TimingDocument(Document):
+    """Where the time went, milliseconds."""
+
+    queue: Milliseconds
+    decode: Milliseconds
+    landmarks: Milliseconds
+    geometry: Milliseconds
+    triton: Milliseconds
+    total: Milliseconds
+
+
+class ScoreDocument(Document):
+    """The answer for one photo."""
+
+    faces: list[FaceDocument] = Field(description="Largest first; one unless `faces=all`.")
+    model: ModelDocument
+    degraded: bool = Field(False, description="True when Triton was away and geometry answers alone.")
+    notices: list[str] = Field(default_factory=list, description="What a reader of the score must know.")
+    timing_ms: TimingDocument
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`urn:facestats:problem:<code>`; stable.")
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    retry_after: float | None = None

@@ -1,0 +1,86 @@
+"""The gateway's settings, read from the environment (``FACESTATS_...``); every default works."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.blend import BlendWeights
+from gateway.imaging import ImageLimits
+
+
+class Settings(BaseSettings):
+    """Every limit and switch of the gateway; each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTATS_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
+
+    triton_urls: str = Field(
+        "127.0.0.1:8001",
+        description="gRPC targets of Triton: `host:port`, several with commas, or `dns:///name:port`.",
+    )
+    triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
+    triton_check_seconds: float = Field(
+        2.0, gt=0, description="Time between two looks at Triton's readiness and model configuration, seconds."
+    )
+    golden_check_seconds: float = Field(
+        60.0, gt=0, description="Time between two golden checks (a known input through the live Triton), seconds."
+    )
+
+    blend_geometric: float = Field(0.6, ge=0, le=1, description="Share of geometry in the score.")
+    geometry: Literal["metrics", "shape", "mean"] = Field(
+        "metrics", description="Geometric design: explainable metrics, the shape model, or the mean of both."
+    )
+    degrade: Literal["none", "geometric"] = Field(
+        "none", description="Without Triton: refuse (`none`) or answer with geometry alone, marked as such."
+    )
+
+    threads: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        ge=1,
+        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
+    )
+    max_faces: int = Field(10, ge=1, le=50, description="Most faces of one photo answered with `faces=all`.")
+
+    max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
+    max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
+    min_image_side: int = Field(32, ge=1, description="Smallest width and height, pixels.")
+    max_aspect_ratio: float = Field(8.0, ge=1, description="Largest longer side / shorter side of an image.")
+    max_frames: int = Field(1, ge=1, description="Most frames of an animated image; the first is scored.")
+    reduced_decode_side: int = Field(
+        1024,
+        ge=0,
+        description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
+    )
+
+    request_timeout_seconds: float = Field(
+        30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
+    )
+    max_request_timeout_seconds: float = Field(
+        120.0, gt=0, description="Longest time a request may ask for in `X-Request-Timeout`, seconds."
+    )
+    shutdown_seconds: float = Field(
+        20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
+    )
+
+    @property
+    def blend(self) -> BlendWeights:
+        """Shares of the two halves, summing to 1."""
+        return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What is refused before decoding."""
+        return ImageLimits(
+            max_bytes=self.max_image_bytes,
+            max_pixels=self.max_image_pixels,
+            min_side=self.min_image_side,
+            max_aspect_ratio=self.max_aspect_ratio,
+            max_frames=self.max_frames,
+            reduced_decode_side=self.reduced_decode_side,
+        )

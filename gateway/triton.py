@@ -1,0 +1,161 @@
+"""Asynchronous gRPC client of the Triton ensemble that computes the holistic half."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferInput, InferRequestedOutput
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from gateway.provenance import Provenance
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""tritonclient drops its own limits as soon as any channel argument is given, so they are set here."""
+
+_LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
+
+
+class TritonUnavailableError(Exception):
+    """Triton cannot be reached, or has no ready model; a later try may succeed."""
+
+
+class TritonDeadlineError(Exception):
+    """Triton did not answer within the time given."""
+
+
+class TritonRequestError(Exception):
+    """Triton refused the request or failed on it; its message says why."""
+
+
+@dataclass(frozen=True)
+class Holistic:
+    """Triton's answer for a batch of N faces.
+
+    Attributes:
+        score: [N] float32, 0..100.
+        raw: [N] float32, the regressor's own unit.
+        embedding: [N, 512] float32, L2-normalised; ``None`` unless asked for.
+        attributes: Head name to its label and class probabilities for each face; empty without heads.
+    """
+
+    score: NDArray[np.float32]
+    raw: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None
+    attributes: Mapping[str, tuple[NDArray[Any], NDArray[np.float32]]]
+
+
+def grpc_target(urls: str) -> str:
+    """The gRPC target for the setting ``triton_urls``: one name, or a list that gRPC balances over."""
+    if "," not in urls:
+        return urls.strip()
+    return "ipv4:" + ",".join(url.strip() for url in urls.split(","))
+
+
+class TritonClient:
+    """The ensemble behind one gRPC channel; create it inside the event loop that uses it, one a process.
+
+    Args:
+        urls: ``host:port``, several with commas, or ``dns:///name:port``.
+        model: Name of the ensemble.
+    """
+
+    def __init__(self, urls: str, model: str) -> None:
+        self.model = model
+        self._client = InferenceServerClient(grpc_target(urls), channel_args=channel_arguments())
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._client.close()
+
+    async def is_ready(self, timeout: float) -> bool:
+        """Whether the server is ready and the ensemble is loaded.
+
+        Args:
+            timeout: Seconds after which it counts as not ready.
+        """
+        try:
+            return bool(
+                await self._client.is_server_ready(client_timeout=timeout)
+                and await self._client.is_model_ready(self.model, client_timeout=timeout)
+            )
+        except (InferenceServerException, grpc.aio.AioRpcError):
+            return False
+
+    async def provenance(self, timeout: float) -> Provenance:
+        """What the export wrote into the ensemble's configuration.
+
+        Raises:
+            TritonUnavailableError: Triton cannot be reached or does not know the model.
+        """
+        try:
+            answer = await self._client.get_model_config(self.model, client_timeout=timeout)
+        except (InferenceServerException, grpc.aio.AioRpcError) as error:
+            raise _translate(error) from error
+        return Provenance({name: value.string_value for name, value in answer.config.parameters.items()})
+
+    async def infer(
+        self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool = False, attributes: tuple[str, ...] = ()
+    ) -> Holistic:
+        """Scores a batch of faces in one call.
+
+        Args:
+            pixels: [N, 224, 224, 3] uint8 RGB.
+            timeout: Seconds; also given to Triton, which drops the request from its queues when it has passed.
+            embedding: Whether to fetch the embeddings too.
+            attributes: Names of the attribute heads to fetch.
+
+        Raises:
+            TritonUnavailableError: Triton cannot be reached or is not ready.
+            TritonDeadlineError: No answer within ``timeout``.
+            TritonRequestError: Triton failed on this request.
+        """
+        tensor = InferInput("PIXELS", list(pixels.shape), "UINT8")
+        tensor.set_data_from_numpy(pixels)
+        names = ["SCORE", "RAW", *(["EMBEDDING"] if embedding else [])]
+        names += [name + suffix for name in attributes for suffix in (_LABEL, _PROBABILITY)]
+        try:
+            answer = await self._client.infer(
+                self.model,
+                [tensor],
+                outputs=[InferRequestedOutput(name) for name in names],
+                client_timeout=timeout,
+                timeout=int(timeout * 1e6),
+            )
+        except (InferenceServerException, grpc.aio.AioRpcError) as error:
+            raise _translate(error) from error
+        return Holistic(
+            score=answer.as_numpy("SCORE")[:, 0],
+            raw=answer.as_numpy("RAW")[:, 0],
+            embedding=answer.as_numpy("EMBEDDING") if embedding else None,
+            attributes={
+                name: (answer.as_numpy(name + _LABEL)[:, 0], answer.as_numpy(name + _PROBABILITY))
+                for name in attributes
+            },
+        )
+
+
+def channel_arguments() -> list[tuple[str, int | str]]:
+    """GRPC channel arguments: message sizes."""
+    return [
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ]
+
+
+def _translate(error: Exception) -> Exception:
+    """Triton's or gRPC's error as one of ours."""
+    if isinstance(error, InferenceServerException):
+        status, message = str(error.status() or ""), str(error.message())
+    else:
+        status, message = f"StatusCode.{error.code().name}", str(error.details())  # type: ignore[attr-defined]
+    if "DEADLINE_EXCEEDED" in status or "Request timeout expired" in message:
+        return TritonDeadlineError(message)
+    if "UNAVAILABLE" in status or "NOT_FOUND" in status or "is not ready" in message:
+        return TritonUnavailableError(message)
+    return TritonRequestError(message)
