@@ -195,5 +195,8 @@ def _box(capture: Capture) -> tuple[float, float, float, float]:
 
 
 def _photo_landmarks(capture: Capture) -> list[tuple[float, float, float]]:
-    size = np.array([capture.photo_width, capture.photo_height, capture.photo_width])
-    return [(float(x), float(y), float(z)) for x, y, z in capture.photo_points / size]
+    """The measured landmarks over the photo: x over its width, y over its height, z over its width."""
+    plane = capture.photo_points() / [capture.photo_width, capture.photo_height]
+    scale = float(np.hypot(*capture.frame_to_photo[0, :2])) * capture.width / capture.photo_width
+    depth = capture.landmarks[:, 2] * scale
+    return [(float(x), float(y), float(z)) for (x, y), z in zip(plane, depth, strict=True)]

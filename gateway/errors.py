@@ -59,7 +59,7 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
 }
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """A request that cannot be answered with a score; mapped to HTTP in one place (``gateway.problem_response``).
 
     Args:

@@ -143,7 +143,7 @@ class FaceMeasurer:
         if options.crop == "full":
             pixels = clip_pixels(rgb)[np.newaxis]
         else:
-            pixels = np.stack([clip_pixels(aligned_crop(rgb, found.photo_points)) for found in captures])
+            pixels = np.stack([clip_pixels(aligned_crop(rgb, found.photo_points())) for found in captures])
         clock.lap("geometry")
         return MeasuredPhoto(faces, pixels, clock.seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,7 +34,7 @@ class TritonState:
 
     ready: bool = False
     reason: str = "Triton has not answered yet."
-    provenance: Provenance = Provenance({})
+    provenance: Provenance = field(default_factory=Provenance)
     golden_ok: bool | None = None
     golden_drift: float = math.nan
 

@@ -180,7 +180,7 @@ def _check_header(image: Image.Image, limits: ImageLimits) -> None:
     if max(width, height) > limits.max_aspect_ratio * min(width, height):
         raise ImageError(
             "bad-aspect-ratio",
-            f"The image has {width} x {height} pixels; one side is more than {limits.max_aspect_ratio:g} times the other.",
+            f"The image has {width} x {height} pixels; its sides may differ {limits.max_aspect_ratio:g} times.",
         )
     try:
         frames = 1 if image.format in _MULTI_PICTURE_FORMATS else getattr(image, "n_frames", 1)

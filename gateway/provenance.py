@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Provenance:
         parameters: Name to value, all strings; empty when nothing is known.
     """
 
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str:
         """A parameter's value, or ``unknown``: never a guess."""

@@ -72,7 +72,10 @@ class BlendDocument(Document):
 
 
 class PoseDocument(Document):
-    """Head pose, degrees. Yaw > 0: towards the image's left; pitch > 0: down; roll > 0: right eye of the image lower."""
+    """Head pose in degrees.
+
+    Yaw > 0 looks towards the image's left, pitch > 0 down, roll > 0: the eye on the image's right is lower.
+    """
 
     yaw: Degrees
     pitch: Degrees
@@ -149,3 +152,27 @@ class ProblemDocument(BaseModel):
     detail: str
     instance: str | None = None
     retry_after: float | None = None
+
+
+class ModelCardDocument(ModelDocument):
+    """What is being served."""
+
+    blend: BlendDocument
+    geometry: Literal["metrics", "shape", "mean"] = Field(description="Geometric design.")
+    notices: list[str]
+    provenance: dict[str, str] = Field(description="All the export said of itself; empty when unknown.")
+
+
+class HealthDocument(Document):
+    """Liveness."""
+
+    status: Literal["ok"]
+
+
+class ReadinessDocument(Document):
+    """Readiness and, when not ready, why."""
+
+    ready: bool
+    reason: str
+    triton: bool = Field(description="Triton and its models are ready.")
+    golden_check: bool | None = Field(description="The live models answer as the export did; null without a case.")

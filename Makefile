@@ -1,0 +1,48 @@
+# FaceStats on Triton. `make help` lists the targets; each sets up what it needs.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+IMAGE  ?= examples/astronaut.jpg
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system serve score export test test-fast lint format clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## Create .venv and install everything (once)
+
+$(VENV)/.ready: pyproject.toml client/pyproject.toml deploy/system-packages.sh
+	sh deploy/system-packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -e client
+	touch $@
+
+serve: setup  ## Export if needed, then serve on http://127.0.0.1:8080 until Ctrl-C
+	@exec $(BIN)/facestats up $(ARGS)
+
+score: setup  ## Score IMAGE=path with the running service
+	@$(BIN)/facestats score $(IMAGE)
+
+export: setup  ## Export the models (ARGS="--weights ... --precision ...")
+	$(BIN)/facestats export $(ARGS)
+
+test: setup  ## All tests, on a real tritonserver
+	$(BIN)/pytest
+
+test-fast: setup  ## Tests without servers, under a minute
+	$(BIN)/pytest -m "not integration"
+
+lint: setup  ## ruff and mypy --strict
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup  ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## Remove generated models, caches and the virtual environment
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find model_repository -name model.onnx -delete -o -name 'exported.pbtxt' -delete

@@ -1,0 +1,62 @@
+"""``facestats gateway``: the HTTP gateway alone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from cli.main import fail
+from gateway.settings import Settings
+
+
+def gateway(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (FACESTATS_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (FACESTATS_PORT).")] = None,
+) -> None:
+    """Runs the gateway against the Triton servers of FACESTATS_TRITON_URLS."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise fail(settings_problem(error)) from None
+    server = GatewayServer(settings)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+class GatewayServer(uvicorn.Server):
+    """The web server; calls back once it listens."""
+
+    def __init__(self, settings: Settings, on_listening: Callable[[], None] | None = None) -> None:
+        from gateway.app import create_app
+
+        super().__init__(
+            uvicorn.Config(
+                create_app(settings),
+                host=settings.host,
+                port=settings.port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.shutdown_seconds),
+            )
+        )
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts the app and listens."""
+        await super().startup(sockets)
+        if self.started and self._on_listening is not None:
+            self._on_listening()
+
+
+def settings_problem(error: ValidationError) -> str:
+    """One sentence naming each wrong setting."""
+    said = "; ".join(f"FACESTATS_{str(item['loc'][-1]).upper()}: {item['msg']}" for item in error.errors())
+    return f"a setting is wrong: {said}."

@@ -1,0 +1,114 @@
+"""``facestats up``: everything on one machine - export if needed, container-free Triton, gateway."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from cli.gateway import GatewayServer, settings_problem
+from cli.main import fail
+from gateway.settings import Settings
+from local_triton.server import TritonError, TritonPorts, TritonServer
+
+START_TIMEOUT = 120.0
+"""Seconds Triton may take to load its models."""
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
+
+
+def up(
+    host: Annotated[str, typer.Option(help="Address the gateway listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the gateway.")] = 8080,
+    triton_grpc_port: Annotated[int | None, typer.Option(help="Triton's gRPC port (8001 if free).")] = None,
+    triton_http_port: Annotated[int | None, typer.Option(help="Triton's HTTP port (8000 if free).")] = None,
+    triton_metrics_port: Annotated[int | None, typer.Option(help="Triton's metrics port (8002 if free).")] = None,
+    repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path("model_repository"),
+    verbose: Annotated[bool, typer.Option(help="Show Triton's whole log, not only warnings and errors.")] = False,
+) -> None:
+    """Starts everything and serves until Ctrl-C or SIGTERM."""
+    console = Console(stderr=True, highlight=False)
+    if not repository.is_dir():
+        raise fail(f"there is no model repository at '{repository}'; run this in the project's folder or give one.")
+    if not port_is_free(host, port):
+        raise fail(f"port {port} is taken on {host}; choose another with --port.")
+    ensure_exported(repository, console)
+    ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
+    try:
+        settings = Settings(host=host, port=port, triton_urls=f"127.0.0.1:{ports.grpc}")
+    except ValidationError as error:
+        raise fail(settings_problem(error)) from None
+
+    def show(line: str) -> None:
+        if verbose or line[:1] in ("W", "E"):
+            console.print(f"[dim]triton[/] {line}", markup=True, soft_wrap=True)
+
+    try:
+        with TritonServer(repository, ports, log=show) as triton:
+            console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
+            triton.wait_ready(START_TIMEOUT)
+            server = GatewayServer(settings, on_listening=lambda: announce(f"http://{host}:{port}"))
+            server.run()
+    except TritonError as error:
+        raise fail(str(error)) from None
+
+
+def announce(url: str) -> None:
+    """Says how to use the service."""
+    print(f"FaceStats serves at {url}", flush=True)
+    print(f"Try: curl -F image=@{example_path()} {url}/v1/score", flush=True)
+
+
+def example_path() -> str:
+    """The example photo, relative to the working directory where that is shorter."""
+    try:
+        return str(EXAMPLE.relative_to(Path.cwd()))
+    except ValueError:
+        return str(EXAMPLE)
+
+
+def ensure_exported(repository: Path, console: Console) -> None:
+    """Exports the models if the repository has none, in a process of its own: torch must not stay in this one.
+
+    Raises:
+        typer.Exit: The export failed; it has said why.
+    """
+    if any((repository / "clip_image_encoder").glob("*/model.onnx")):
+        return
+    console.print("No exported models yet: exporting (once; a minute or so) ...")
+    command = [sys.executable, "-m", "cli", "export", "--output", str(repository)]
+    if subprocess.run(command, check=False, env=os.environ).returncode != 0:
+        raise fail("the export failed, so there is nothing to serve; see its message above.")
+
+
+def choose_ports(grpc: int | None, http: int | None, metrics: int | None) -> TritonPorts:
+    """The ports asked for, else Triton's usual ones where free, else free ones."""
+    free = TritonPorts.free()
+
+    def choose(given: int | None, usual: int, otherwise: int) -> int:
+        return given if given is not None else usual if port_is_free("127.0.0.1", usual) else otherwise
+
+    return TritonPorts(
+        grpc=choose(grpc, 8001, free.grpc),
+        http=choose(http, 8000, free.http),
+        metrics=choose(metrics, 8002, free.metrics),
+    )
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether this address can be listened on now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

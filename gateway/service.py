@@ -1,0 +1,67 @@
+"""Everything a running gateway holds, built at start and closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from gateway.documents import Design
+from gateway.faces import FaceMeasurer
+from gateway.health import TritonMonitor
+from gateway.pipeline import Scorer
+from gateway.schemas import ReadinessDocument
+from gateway.settings import Settings
+from gateway.triton import TritonClient
+
+
+@dataclass
+class Service:
+    """The parts the routes use.
+
+    Attributes:
+        settings: What was configured.
+        design: How a score is made.
+        measurer: Threads that decode and measure.
+        monitor: What is known about Triton.
+        scorer: The pipeline.
+    """
+
+    settings: Settings
+    design: Design
+    measurer: FaceMeasurer
+    monitor: TritonMonitor
+    scorer: Scorer
+
+    def readiness(self) -> ReadinessDocument:
+        """Whether requests should be sent here."""
+        state = self.monitor.state
+        if state.ready:
+            return ReadinessDocument(ready=True, reason="", triton=True, golden_check=state.golden_ok)
+        if self.design.degrade and state.golden_ok is not False:
+            reason = f"Degraded, geometry alone: {state.reason}"
+            return ReadinessDocument(ready=True, reason=reason, triton=False, golden_check=state.golden_ok)
+        return ReadinessDocument(ready=False, reason=state.reason, triton=False, golden_check=state.golden_ok)
+
+
+@contextlib.asynccontextmanager
+async def run_service(settings: Settings) -> AsyncIterator[Service]:
+    """Builds the service inside the running event loop, watches Triton, and closes everything at the end."""
+    design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
+    measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
+    client = TritonClient(settings.triton_urls, settings.triton_model)
+    monitor = TritonMonitor(
+        client, check_seconds=settings.triton_check_seconds, golden_seconds=settings.golden_check_seconds
+    )
+    await asyncio.to_thread(measurer.warm_up)
+    await monitor.check()
+    watching = asyncio.create_task(monitor.run(), name="triton-monitor")
+    try:
+        yield Service(settings, design, measurer, monitor, Scorer(measurer, client, monitor, design))
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await asyncio.to_thread(measurer.close)
+        await client.close()
