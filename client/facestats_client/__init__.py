@@ -1,0 +1,43 @@
+"""Client of the FaceStats on Triton scoring service; needs neither torch nor mediapipe nor Triton."""
+
+from facestats_client.client import AsyncFaceStatsClient, FaceStatsClient
+from facestats_client.errors import (
+    BadParameterError,
+    DeadlineExceededError,
+    FaceStatsError,
+    ImageRefusedError,
+    NoFaceError,
+    ProblemError,
+    ServiceBusyError,
+    ServiceUnavailableError,
+    ServiceUnreachableError,
+    UnauthorizedError,
+)
+from facestats_client.looksmax import calculate_attractiveness_score
+from facestats_client.outcomes import Outcome
+from facestats_client.requests import ScoreOptions
+from facestats_client.results import Face, ModelInfo, ScoreResult
+from facestats_client.triton import TritonScore, TritonScorer
+
+__all__ = [
+    "AsyncFaceStatsClient",
+    "BadParameterError",
+    "DeadlineExceededError",
+    "Face",
+    "FaceStatsClient",
+    "FaceStatsError",
+    "ImageRefusedError",
+    "ModelInfo",
+    "NoFaceError",
+    "Outcome",
+    "ProblemError",
+    "ScoreOptions",
+    "ScoreResult",
+    "ServiceBusyError",
+    "ServiceUnavailableError",
+    "ServiceUnreachableError",
+    "TritonScore",
+    "TritonScorer",
+    "UnauthorizedError",
+    "calculate_attractiveness_score",
+]

@@ -1,0 +1,200 @@
+"""The client and its asynchronous twin; both only move what ``requests`` builds and reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+import httpx
+
+from facestats_client.errors import FaceStatsError
+from facestats_client.images import ImageSource
+from facestats_client.outcomes import Outcome, progress_bar
+from facestats_client.requests import (
+    MODEL_PATH,
+    NO_RETRY,
+    READY_PATH,
+    SCORE_PATH,
+    ScoreOptions,
+    client_arguments,
+    read_model,
+    read_score,
+    score_arguments,
+    transport_errors,
+)
+from facestats_client.results import ModelInfo, ScoreResult
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+class FaceStatsClient:
+    """Scores face photos over HTTP; safe to share between threads, to be closed (or used in a ``with``).
+
+    Args:
+        url: The service, e.g. ``http://127.0.0.1:8080``.
+        api_key: Sent as ``Authorization: Bearer``.
+        timeout: Seconds for each try.
+        retries: Further tries after 429, 503 and lost connections; ``Retry-After`` is honoured up to a minute.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(**client_arguments(self.url, api_key, timeout, retries))
+
+    def __enter__(self) -> FaceStatsClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def score(self, image: ImageSource, options: ScoreOptions | None = None) -> ScoreResult:
+        """Scores one picture.
+
+        Args:
+            image: A path, an encoded file's bytes, a PIL image, or a [H, W, 3] uint8 RGB array.
+            options: What to ask for.
+
+        Raises:
+            ProblemError: The service refused; its subclass says why (``NoFaceError``, ``ImageRefusedError``, ...).
+            ServiceUnreachableError: There was no answer.
+            OSError: The file cannot be read.
+        """
+        arguments = score_arguments(image, options)
+        with transport_errors(self.url):
+            return read_score(self._http.post(SCORE_PATH, **arguments))
+
+    def score_many(
+        self,
+        images: Iterable[ImageSource],
+        options: ScoreOptions | None = None,
+        *,
+        concurrency: int = 4,
+        progress: bool = False,
+    ) -> Iterator[Outcome]:
+        """Scores many pictures, in their order; one that fails becomes an ``Outcome`` with its error.
+
+        Args:
+            images: Taken as they are needed, so a generator over a million files is fine.
+            options: The same for all.
+            concurrency: Requests at a time.
+            progress: Whether to show a progress bar (needs the ``progress`` extra).
+        """
+        pending: deque[Future[Outcome]] = deque()
+        with progress_bar(images, progress) as advance, ThreadPoolExecutor(concurrency) as pool:
+            for index, source in enumerate(images):
+                pending.append(pool.submit(self._outcome, index, source, options))
+                # Twice the workers: they stay busy while the oldest picture is slow.
+                if len(pending) >= 2 * concurrency:
+                    yield pending.popleft().result()
+                    advance()
+            while pending:
+                yield pending.popleft().result()
+                advance()
+
+    def model(self) -> ModelInfo:
+        """What the service serves.
+
+        Raises:
+            FaceStatsError: As for ``score``.
+        """
+        with transport_errors(self.url):
+            return read_model(self._http.get(MODEL_PATH))
+
+    def is_ready(self) -> bool:
+        """Whether the service can score now; ``False`` too when it cannot be reached."""
+        try:
+            return self._http.get(READY_PATH, extensions=NO_RETRY).is_success
+        except httpx.TransportError:
+            return False
+
+    def _outcome(self, index: int, source: ImageSource, options: ScoreOptions | None) -> Outcome:
+        try:
+            return Outcome(index, source, result=self.score(source, options))
+        except (FaceStatsError, OSError) as error:
+            return Outcome(index, source, error=error)
+
+
+class AsyncFaceStatsClient:
+    """The asynchronous twin of ``FaceStatsClient``: same arguments, same methods, to be awaited."""
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(**client_arguments(self.url, api_key, timeout, retries))
+
+    async def __aenter__(self) -> AsyncFaceStatsClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def score(self, image: ImageSource, options: ScoreOptions | None = None) -> ScoreResult:
+        """Scores one picture; see ``FaceStatsClient.score``."""
+        # Reading or encoding a large picture would hold up the event loop.
+        arguments = await asyncio.to_thread(score_arguments, image, options)
+        with transport_errors(self.url):
+            return read_score(await self._http.post(SCORE_PATH, **arguments))
+
+    async def score_many(
+        self,
+        images: Iterable[ImageSource],
+        options: ScoreOptions | None = None,
+        *,
+        concurrency: int = 4,
+        progress: bool = False,
+    ) -> AsyncIterator[Outcome]:
+        """Scores many pictures, in their order; see ``FaceStatsClient.score_many``."""
+        slots = asyncio.Semaphore(concurrency)
+        pending: deque[asyncio.Task[Outcome]] = deque()
+        with progress_bar(images, progress) as advance:
+            try:
+                for index, source in enumerate(images):
+                    pending.append(asyncio.create_task(self._outcome(index, source, options, slots)))
+                    if len(pending) >= 2 * concurrency:
+                        yield await pending.popleft()
+                        advance()
+                while pending:
+                    yield await pending.popleft()
+                    advance()
+            finally:
+                for task in pending:
+                    task.cancel()
+
+    async def model(self) -> ModelInfo:
+        """What the service serves; see ``FaceStatsClient.model``."""
+        with transport_errors(self.url):
+            return read_model(await self._http.get(MODEL_PATH))
+
+    async def is_ready(self) -> bool:
+        """Whether the service can score now; see ``FaceStatsClient.is_ready``."""
+        try:
+            return (await self._http.get(READY_PATH, extensions=NO_RETRY)).is_success
+        except httpx.TransportError:
+            return False
+
+    async def _outcome(
+        self, index: int, source: ImageSource, options: ScoreOptions | None, slots: asyncio.Semaphore
+    ) -> Outcome:
+        async with slots:
+            try:
+                return Outcome(index, source, result=await self.score(source, options))
+            except (FaceStatsError, OSError) as error:
+                return Outcome(index, source, error=error)

@@ -1,0 +1,130 @@
+"""The service's answers as typed values; fields that a newer service adds are kept, not refused."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answer(BaseModel):
+    """Base: immutable and tolerant of fields it does not know (they are in ``model_extra``)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+
+class Metric(Answer):
+    """One anthropometric metric.
+
+    Attributes:
+        value: In ``unit``, corrected to a frontal, closed-mouth face; ``None`` when the photo does not support it.
+        score: 0..100.
+        percentile: Share of the reference faces with a smaller value, percent.
+        reason: Why there is no value.
+    """
+
+    name: str
+    title: str = ""
+    group: str
+    value: float | None = None
+    unit: str = ""
+    score: float | None = None
+    percentile: float | None = None
+    reason: str | None = None
+
+
+class Geometric(Answer):
+    """The geometric half: 0..100 altogether, by group and by metric."""
+
+    score: float | None = None
+    sex: str = "pooled"
+    groups: dict[str, float | None] = Field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+
+
+class Holistic(Answer):
+    """The holistic half.
+
+    Attributes:
+        score: 0..100: percentile of ``raw`` in the calibration; ``None`` when uncalibrated.
+        raw: The regressor's output in its own unit.
+        crop: ``aligned`` or ``full``.
+    """
+
+    score: float | None = None
+    raw: float
+    crop: str = "aligned"
+
+
+class Pose(Answer):
+    """Head pose in degrees."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+class Quality(Answer):
+    """How far the photo supports a score: 0..100, a level, and what a person can do about it."""
+
+    reliability: float
+    level: str
+    warnings: tuple[str, ...] = ()
+
+
+class Face(Answer):
+    """One face.
+
+    Attributes:
+        score: The blend, 0..100; ``None`` when either half is missing.
+        blend: Shares of the halves.
+        box: Left, top, right, bottom as shares of the upright image.
+        landmarks: [478][3], normalised by the image, when asked for.
+        embedding: [512], L2-normalised, when asked for.
+        overlay: ``data:`` URL of the annotated photo, when asked for.
+    """
+
+    score: float | None = None
+    geometric: Geometric
+    holistic: Holistic | None = None
+    blend: dict[str, float] = Field(default_factory=dict)
+    box: tuple[float, float, float, float]
+    pose: Pose
+    quality: Quality
+    landmarks: tuple[tuple[float, float, float], ...] | None = None
+    embedding: tuple[float, ...] | None = None
+    overlay: str | None = None
+
+
+class ModelInfo(Answer):
+    """Which model answered; equal receipts mean comparable scores.
+
+    Attributes:
+        weights: ``trained``, ``untrained`` (the holistic half means nothing) or ``unknown``.
+    """
+
+    weights: str
+    clip: str = "unknown"
+    regressor: str = "unknown"
+    calibration: str = "unknown"
+    precision: str = "unknown"
+    receipt: str = "unknown"
+
+
+class ScoreResult(Answer):
+    """The answer for one photo: its faces, largest first.
+
+    Attributes:
+        degraded: Triton was away and geometry answers alone.
+        notices: What a reader of the score must know.
+        timing_ms: Milliseconds by stage.
+    """
+
+    faces: tuple[Face, ...]
+    model: ModelInfo
+    degraded: bool = False
+    notices: tuple[str, ...] = ()
+    timing_ms: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def face(self) -> Face:
+        """The largest face."""
+        return self.faces[0]
