@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.geometry.anatomy import ENDOCANTHION, EXOCANTHION, LANDMARKS, SHAPE_LANDMARKS
+from gateway.geometry.anatomy import SHAPE_LANDMARKS
+from gateway.geometry.canonical import eye_line_angle
 from gateway.geometry.reference import load_reference
 
 CaptureMode = Literal["stable", "fast"]
@@ -134,20 +135,9 @@ def _capture_face(mesh: FaceMesh, rgb: NDArray[np.uint8], first: NDArray[np.floa
         to_crop = upright_crop_matrix(first[:, :2] * [width, height])
         landmarks = _second_pass(mesh, _warp(rgb, to_crop))
         if landmarks is not None:
-            to_photo = cv2.invertAffineTransform(to_crop)
+            to_photo = np.asarray(cv2.invertAffineTransform(to_crop), np.float64)
             return Capture(landmarks, CROP_SIDE, CROP_SIDE, first, width, height, mode, to_photo)
-    return Capture(first, width, height, first, width, height, mode, np.eye(2, 3))
-
-
-def eye_line_angle(points: NDArray[np.float64]) -> float:
-    """Roll: angle of the line between the eyes, radians; positive if the eye on the right of the image is lower.
-
-    Args:
-        points: [478, 2] or [478, 3] landmarks, pixels.
-    """
-    (right_outer, left_outer), (right_inner, left_inner) = EXOCANTHION, ENDOCANTHION
-    across = points[[left_outer, left_inner], :2].mean(0) - points[[right_outer, right_inner], :2].mean(0)
-    return float(np.arctan2(across[1], across[0]))
+    return Capture(first, width, height, first, width, height, mode, np.eye(2, 3, dtype=np.float64))
 
 
 def upright_crop_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -175,12 +165,11 @@ def _warp(rgb: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uin
         # Bilinear sampling would skip pixels: reduce by area first, to twice the crop's resolution.
         height, width = rgb.shape[:2]
         small = (max(1, round(width * 2 * scale)), max(1, round(height * 2 * scale)))
-        rgb = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = matrix * [width / small[0], height / small[1], 1.0]
-    crop: NDArray[np.uint8] = cv2.warpAffine(
-        rgb, matrix, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return crop
+    side = (CROP_SIDE, CROP_SIDE)
+    crop = cv2.warpAffine(rgb, matrix, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(crop, np.uint8)
 
 
 def _second_pass(mesh: FaceMesh, crop: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -206,6 +195,3 @@ def _distance_from_centre(face: NDArray[np.float64]) -> float:
 
 def _box_area(points: NDArray[np.float64]) -> float:
     return float(np.prod(np.ptp(points[:SHAPE_LANDMARKS, :2], axis=0)))
-
-
-__all__ = ["CROP_SIDE", "LANDMARKS", "Capture", "CaptureMode", "FaceMesh", "capture", "capture_all", "eye_line_angle"]

@@ -16,7 +16,8 @@ Sex = Literal["female", "male"]
 ParameterSet = Literal["female", "male", "pooled"]
 Group = Literal["eyes", "midface", "lower_third", "upper_third", "overall"]
 
-PARAMETER_SETS: tuple[ParameterSet, ...] = ("female", "male", "pooled")
+SEXES: tuple[Sex, ...] = ("female", "male")
+PARAMETER_SETS: tuple[ParameterSet, ...] = (*SEXES, "pooled")
 GROUPS: tuple[Group, ...] = ("eyes", "midface", "lower_third", "upper_third", "overall")
 PERCENTILES = (5, 25, 50, 75, 95)
 

@@ -1,0 +1,92 @@
+"""Which metrics a photo cannot support, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.geometry.anatomy import (
+    CHEILION,
+    CHIN_CONTOUR,
+    GNATHION,
+    GONION,
+    LABIALE_INFERIUS,
+    LABIALE_SUPERIUS,
+    SHAPE_LANDMARKS,
+    STOMION_LOWER,
+    STOMION_UPPER,
+    ZYGION,
+)
+from gateway.geometry.canonical import CanonicalFace
+from gateway.geometry.metrics import METRICS
+from gateway.geometry.reference import Reference
+
+_HIDING_YAW = 60.0
+"""Turned further, degrees, the far half of the face is hidden and its landmarks are guesses."""
+
+_BORDER = 0.03
+"""How far a landmark may lie beyond the photo's border, face widths: the mesh's own noise at its contour."""
+
+_SHAPE_OUTSIDE = 0.05
+"""Largest share of the landmarks outside the photo that metrics of the whole shape bear."""
+
+_MIDLINE = 0.02
+"""Landmarks of the mean shape nearer than this to its midline belong to neither side, outer-canthal widths."""
+
+_MOVED_BY_MOUTH = frozenset(
+    {LABIALE_SUPERIUS, STOMION_UPPER, STOMION_LOWER, LABIALE_INFERIUS, GNATHION, *CHEILION, *CHIN_CONTOUR, *GONION}
+)
+"""Landmarks that an opening mouth moves."""
+
+
+def unsupported_metrics(
+    face: CanonicalFace, first: NDArray[np.float64], photo_width: int, photo_height: int, reference: Reference
+) -> dict[str, str]:
+    """Finds the metrics whose landmarks the photo does not show, or shows beyond what can be corrected.
+
+    Args:
+        face: The measured face.
+        first: [478, 3] float64 landmarks of pass 1, normalised by the photo.
+        photo_width: Pixels.
+        photo_height: Pixels.
+        reference: The constants of the score.
+
+    Returns:
+        Metric name -> the reason, one sentence. Metrics that are supported are absent.
+    """
+    outside = _outside(first, photo_width, photo_height)
+    shape_outside = bool(outside[:SHAPE_LANDMARKS].mean() > _SHAPE_OUTSIDE)
+    hidden = _hidden(face, reference)
+    mouth_wide_open = face.mouth_opening > reference.limits.mouth
+    reasons: dict[str, str] = {}
+    if not (outside.any() or hidden.any() or mouth_wide_open):
+        return reasons
+    for metric in METRICS:
+        landmarks = list(metric.landmarks)
+        whole_shape = len(landmarks) == SHAPE_LANDMARKS
+        if hidden[landmarks].any():
+            reasons[metric.name] = "The head is turned so far that one side of the face is hidden."
+        elif shape_outside if whole_shape else outside[landmarks].any():
+            reasons[metric.name] = "It is measured at a part of the face that lies outside the photo."
+        elif mouth_wide_open and not _MOVED_BY_MOUTH.isdisjoint(landmarks):
+            reasons[metric.name] = "The mouth is open too wide to tell the shape of the closed mouth and the chin."
+    return reasons
+
+
+def _outside(first: NDArray[np.float64], photo_width: int, photo_height: int) -> NDArray[np.bool_]:
+    """[478] bool: beyond the photo's border by more than the mesh's noise."""
+    size = np.array([photo_width, photo_height], np.float64)
+    pixels = first[:, :2] * size
+    margin = _BORDER * float(np.hypot(*(pixels[ZYGION[1]] - pixels[ZYGION[0]])))
+    outside: NDArray[np.bool_] = ((pixels < -margin) | (pixels > size + margin)).any(1)
+    return outside
+
+
+def _hidden(face: CanonicalFace, reference: Reference) -> NDArray[np.bool_]:
+    """[478] bool: on the far side of a face in profile."""
+    across = reference.mean_shape[:, 0]
+    if abs(face.yaw) <= _HIDING_YAW:
+        return np.zeros(len(across), np.bool_)
+    # A face that points to the left of the image turns the half on that side away.
+    far: NDArray[np.bool_] = across < -_MIDLINE if face.yaw > 0 else across > _MIDLINE
+    return far
