@@ -10,7 +10,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from cli.main import fail
+from cli.failure import fail
 from gateway.settings import Settings
 
 

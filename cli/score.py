@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.main import fail
+from cli.failure import fail
 
 
 def score(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from cli.gateway import GatewayServer, settings_problem
-from cli.main import fail
+from cli.failure import fail
 from gateway.settings import Settings
 from local_triton.server import TritonError, TritonPorts, TritonServer
 
