@@ -27,7 +27,9 @@ def score(
 ) -> None:
     """Prints each photo's score, its two halves and its measurements."""
     console = Console()
-    parameters = {"crop": crop, "capture": capture} | ({"sex": sex} if sex else {})
+    parameters: dict[str, str] = {"crop": crop, "capture": capture}
+    if sex is not None:
+        parameters["sex"] = sex
     if overlay is not None:
         parameters["include"] = "overlay"
         overlay.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import orjson
 from starlette.datastructures import UploadFile
@@ -125,7 +125,7 @@ async def _read(request: Request, max_body_bytes: int, max_image_bytes: int) -> 
     return b"".join([chunk async for chunk in _limited(request, max_body_bytes, max_image_bytes)])
 
 
-async def _limited(request: Request, max_body_bytes: int, max_image_bytes: int) -> AsyncIterator[bytes]:
+async def _limited(request: Request, max_body_bytes: int, max_image_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body's chunks, until it proves larger than allowed (by its header already, when that says so)."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > max_body_bytes:
