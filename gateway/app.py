@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from gateway.page import install_page
 from gateway.problem_response import install_problem_handlers
 from gateway.routes import router
 from gateway.service import run_service
@@ -34,4 +35,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="FaceStats on Triton", version="1", description=DESCRIPTION, lifespan=lifespan)
     install_problem_handlers(app)
     app.include_router(router)
+    install_page(app)
     return app

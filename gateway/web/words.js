@@ -1,0 +1,68 @@
+// Problems, units and groups in plain words.
+
+const URN = "urn:facestats:problem:";
+
+const PROBLEMS = {
+  "unreachable": ["The service cannot be reached", "Check that it is still running and that you are connected, then try again."],
+  "no-face": ["No face in this picture", "Choose a photo with one clearly visible face, looking towards the camera."],
+  "unusable-face": ["This face cannot be measured", "Try a sharper photo, taken from the front."],
+  "not-an-image": ["This file is not a picture", "Choose a JPEG, PNG, WebP or HEIC photo."],
+  "unsupported-format": ["This kind of picture is not supported", "Choose a JPEG, PNG, WebP or HEIC photo."],
+  "truncated-image": ["This picture is damaged", "Part of the file is missing. Try the original."],
+  "animated-image": ["This picture moves", "Choose a still photo."],
+  "empty-body": ["This file is empty", "Choose another photo."],
+  "too-small": ["This picture is too small", "Choose a larger photo of the face."],
+  "bad-aspect-ratio": ["This picture is too long and narrow", "Crop it to the face and try again."],
+  "too-many-bytes": ["This file is too large", "Choose a smaller photo, or export it with a lower resolution."],
+  "too-many-pixels": ["This picture has too many pixels", "Choose a smaller photo, or export it with a lower resolution."],
+  "unauthorized": ["This service asks for an API key", "Enter yours; it is kept only until this page is closed."],
+  "rate-limited": ["Too many photos at once", "Wait a moment and try again."],
+  "overloaded": ["The service is busy", "Wait a moment and try again."],
+  "triton-unavailable": ["The scoring model is not running right now", "Your photo is fine; it was not scored. Try again in a minute."],
+  "not-ready": ["The service is still starting", "Try again in a minute."],
+  "deadline-exceeded": ["That took too long", "The service gave up on this photo. Try again, perhaps with a smaller one."],
+  "internal-error": ["The service failed", "This is not your photo's fault. Try again; if it stays so, tell whoever runs the service."],
+};
+
+/** Last part of a problem document's type. */
+export function problemCode(document) {
+  return String(document.type ?? "").replace(URN, "");
+}
+
+/** A problem document as a title and an advice. */
+export function problemWords(document) {
+  const known = PROBLEMS[problemCode(document)];
+  if (known) return { title: known[0], advice: known[1] };
+  return { title: document.title ?? "Something went wrong", advice: document.detail ?? "Try again." };
+}
+
+export const GROUP_TITLES = {
+  eyes: "Eyes",
+  midface: "Midface",
+  lower_third: "Lower third",
+  upper_third: "Upper third",
+  overall: "Whole face",
+};
+
+export const COMPARED_WITH = { pooled: "faces", female: "women", male: "men" };
+
+/** A measured value with its unit. */
+export function formatValue(value, unit) {
+  if (value === null) return "not measured";
+  if (unit === "deg") return `${value.toFixed(1)}°`;
+  if (unit === "ratio") return value.toFixed(value < 1 ? 3 : 2);
+  if (unit.startsWith("percent")) return `${value.toFixed(value < 10 ? 2 : 1)} %`;
+  return `${value.toPrecision(3)} ${unit}`;
+}
+
+/** A score as people should read it: without decimals. */
+export function formatPoints(score) {
+  return score === null || score === undefined ? "–" : String(Math.round(score));
+}
+
+/** A percentile as a sentence's end, such as "larger than 71 % of them". */
+export function percentileWords(percentile) {
+  if (percentile === null || percentile === undefined) return "";
+  const share = Math.round(percentile);
+  return share <= 0 ? "smaller than all of them" : share >= 100 ? "larger than all of them" : `larger than ${share} % of them`;
+}
