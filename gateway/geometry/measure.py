@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from gateway.geometry.anatomy import LANDMARKS
 from gateway.geometry.canonical import CanonicalFace, GeometryError, canonical_face, eye_line_angle
 from gateway.geometry.metrics import METRICS, Unit
-from gateway.geometry.quality import Quality, assess
+from gateway.geometry.quality import Factor, Quality, assess
 from gateway.geometry.reference import GROUPS, Group, Parameters, ParameterSet, Reference, Sex, load_reference
 from gateway.geometry.scores import correct_to_frontal, logistic, percentiles, score_values, weighted_mean
 from gateway.geometry.shape_model import shape_score
-from gateway.geometry.support import unsupported_metrics
+from gateway.geometry.support import REASONS, unsupported_metrics
 
 if TYPE_CHECKING:
     from gateway.landmarks import Capture
@@ -115,18 +115,18 @@ def measure(capture: Capture, sex: Sex | None = None, design: Design = "metrics"
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             face = canonical_face(landmarks * [capture.width, capture.height, capture.width], reference)
-            quality = assess(face, first, capture.photo_width, capture.photo_height, reference)
-            reasons = unsupported_metrics(face, first, capture.photo_width, capture.photo_height, reference)
+            blamed = unsupported_metrics(face, first, capture.photo_width, capture.photo_height, reference)
+            quality = assess(face, first, capture.photo_width, capture.photo_height, reference, set(blamed.values()))
             raw = np.array([metric.measure(face) for metric in METRICS])
             values = correct_to_frontal(raw, face, reference)
             scores = score_values(values, parameters, reference.one_sided)
-            supported = np.array([metric.name not in reasons for metric in METRICS])
+            supported = np.array([metric.name not in blamed for metric in METRICS])
             total = weighted_mean(scores, parameters.weight, supported)
             groups = _group_scores(scores, supported, parameters, reference)
             score = None if total is None else logistic(total, parameters.total, reference.logistic_slope)
             if design != "metrics":
-                score = _with_shape(score, face, parameter_set, design, reference, reasons)
-            measurements = _measurements(values, scores, percentiles(values, parameters), reasons)
+                score = _with_shape(score, face, parameter_set, design, reference, blamed)
+            measurements = _measurements(values, scores, percentiles(values, parameters), blamed)
     except (ArithmeticError, np.linalg.LinAlgError) as error:
         raise GeometryError(f"The landmarks are degenerate: {error}.") from error
     return Geometry(
@@ -177,10 +177,10 @@ def _with_shape(
     parameter_set: ParameterSet,
     design: Design,
     reference: Reference,
-    reasons: Mapping[str, str],
+    blamed: Mapping[str, Factor],
 ) -> float | None:
     # The model looks at every landmark, as the distance to the average face does.
-    if metrics_score is None or "distance_to_mean" in reasons:
+    if metrics_score is None or "distance_to_mean" in blamed:
         return None
     shape = shape_score(face, parameter_set, reference.logistic_slope)
     return shape if design == "shape" else (shape + metrics_score) / 2
@@ -190,13 +190,12 @@ def _measurements(
     values: NDArray[np.float64],
     scores: NDArray[np.float64],
     ranks: NDArray[np.float64],
-    reasons: Mapping[str, str],
+    blamed: Mapping[str, Factor],
 ) -> tuple[Measurement, ...]:
     columns = zip(METRICS, values.tolist(), scores.tolist(), ranks.tolist(), strict=True)
     result = []
     for metric, value, score, percentile in columns:
-        reason = reasons.get(metric.name)
-        supported = reason is None
+        supported = metric.name not in blamed
         result.append(
             Measurement(
                 name=metric.name,
@@ -206,7 +205,7 @@ def _measurements(
                 unit=metric.unit,
                 score=score if supported else None,
                 percentile=percentile if supported else None,
-                reason=reason,
+                reason=None if supported else REASONS[blamed[metric.name]],
             )
         )
     return tuple(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +50,12 @@ class Quality:
 
 
 def assess(
-    face: CanonicalFace, first: NDArray[np.float64], photo_width: int, photo_height: int, reference: Reference
+    face: CanonicalFace,
+    first: NDArray[np.float64],
+    photo_width: int,
+    photo_height: int,
+    reference: Reference,
+    blamed: Collection[Factor] = (),
 ) -> Quality:
     """Rates how far the photo supports the measurements.
 
@@ -60,6 +65,7 @@ def assess(
         photo_width: Pixels.
         photo_height: Pixels.
         reference: The constants of the score.
+        blamed: Factors that made metrics unsupported; they are warned of whatever their size.
 
     Raises:
         GeometryError: The face has no width in the photo.
@@ -83,7 +89,7 @@ def assess(
         "good" if reliability >= constants["good"] else "fair" if reliability >= constants["fair"] else "poor"
     )
     limiting = min(factors, key=factors.__getitem__)
-    warnings = _warnings(factors, level, limiting, _advice(face, width, reference))
+    warnings = _warnings(factors, level, limiting, blamed, _advice(face, width, reference))
     return Quality(reliability, level, warnings, factors, limiting, width)
 
 
@@ -94,10 +100,14 @@ def _halving(deviation: float, half: float) -> float:
 
 
 def _warnings(
-    factors: Mapping[Factor, float], level: Level, limiting: Factor, advice: Mapping[Factor, str]
+    factors: Mapping[Factor, float],
+    level: Level,
+    limiting: Factor,
+    blamed: Collection[Factor],
+    advice: Mapping[Factor, str],
 ) -> tuple[str, ...]:
     worst_first = sorted(factors, key=factors.__getitem__)
-    named = [factor for factor in worst_first if factors[factor] < _WORTH_A_WARNING]
+    named = [factor for factor in worst_first if factors[factor] < _WORTH_A_WARNING or factor in blamed]
     if level != "good" and not named:
         named = [limiting]
     sentences = [advice[factor] for factor in named]

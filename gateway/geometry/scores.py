@@ -81,4 +81,6 @@ def weighted_mean(
 
 def logistic(value: float, distribution: Distribution, slope: float) -> float:
     """Maps a weighted mean to 0..100 by its place in the distribution over the reference faces: 50 at the mean."""
-    return float(100.0 / (1.0 + np.exp(-slope * (value - distribution.mean) / distribution.sd)))
+    exponent = slope * (value - distribution.mean) / distribution.sd
+    # The logistic function written as a hyperbolic tangent, which cannot overflow.
+    return float(50.0 * (1.0 + np.tanh(exponent / 2.0)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ from gateway.geometry.anatomy import (
 )
 from gateway.geometry.canonical import CanonicalFace
 from gateway.geometry.metrics import METRICS
+from gateway.geometry.quality import Factor
 from gateway.geometry.reference import Reference
 
 _HIDING_YAW = 60.0
@@ -33,6 +36,13 @@ _SHAPE_OUTSIDE = 0.05
 _MIDLINE = 0.02
 """Landmarks of the mean shape nearer than this to its midline belong to neither side, outer-canthal widths."""
 
+REASONS: Mapping[Factor, str] = {
+    "pose": "The head is turned so far that one side of the face is hidden.",
+    "framing": "It is measured at a part of the face that lies outside the photo.",
+    "mouth": "The mouth is open too wide to tell the shape of the closed mouth and the chin.",
+}
+"""Why a metric is unsupported, by the factor of the reliability that is to blame."""
+
 _MOVED_BY_MOUTH = frozenset(
     {LABIALE_SUPERIUS, STOMION_UPPER, STOMION_LOWER, LABIALE_INFERIUS, GNATHION, *CHEILION, *CHIN_CONTOUR, *GONION}
 )
@@ -41,7 +51,7 @@ _MOVED_BY_MOUTH = frozenset(
 
 def unsupported_metrics(
     face: CanonicalFace, first: NDArray[np.float64], photo_width: int, photo_height: int, reference: Reference
-) -> dict[str, str]:
+) -> dict[str, Factor]:
     """Finds the metrics whose landmarks the photo does not show, or shows beyond what can be corrected.
 
     Args:
@@ -52,25 +62,25 @@ def unsupported_metrics(
         reference: The constants of the score.
 
     Returns:
-        Metric name -> the reason, one sentence. Metrics that are supported are absent.
+        Metric name -> the factor to blame, a key of ``REASONS``. Metrics that are supported are absent.
     """
     outside = _outside(first, photo_width, photo_height)
     shape_outside = bool(outside[:SHAPE_LANDMARKS].mean() > _SHAPE_OUTSIDE)
     hidden = _hidden(face, reference)
     mouth_wide_open = face.mouth_opening > reference.limits.mouth
-    reasons: dict[str, str] = {}
+    blamed: dict[str, Factor] = {}
     if not (outside.any() or hidden.any() or mouth_wide_open):
-        return reasons
+        return blamed
     for metric in METRICS:
         landmarks = list(metric.landmarks)
         whole_shape = len(landmarks) == SHAPE_LANDMARKS
         if hidden[landmarks].any():
-            reasons[metric.name] = "The head is turned so far that one side of the face is hidden."
+            blamed[metric.name] = "pose"
         elif shape_outside if whole_shape else outside[landmarks].any():
-            reasons[metric.name] = "It is measured at a part of the face that lies outside the photo."
+            blamed[metric.name] = "framing"
         elif mouth_wide_open and not _MOVED_BY_MOUTH.isdisjoint(landmarks):
-            reasons[metric.name] = "The mouth is open too wide to tell the shape of the closed mouth and the chin."
-    return reasons
+            blamed[metric.name] = "mouth"
+    return blamed
 
 
 def _outside(first: NDArray[np.float64], photo_width: int, photo_height: int) -> NDArray[np.bool_]:
