@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from gateway.looksmax_routes import router as looksmax_router
 from gateway.page import install_page
 from gateway.problem_response import install_problem_handlers
 from gateway.routes import router
@@ -35,5 +36,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="FaceStats on Triton", version="1", description=DESCRIPTION, lifespan=lifespan)
     install_problem_handlers(app)
     app.include_router(router)
+    app.include_router(looksmax_router)
     install_page(app)
     return app

@@ -63,14 +63,25 @@ class Scorer:
         start = time.perf_counter()
         if not self._design.degrade:
             self._require_triton()
-        photo = await self._measure(data, options, deadline, start)
+        photo = await self.measure(data, options, deadline, start)
         triton_start = time.perf_counter()
         holistic = await self._holistic(photo, options, deadline)
         end = time.perf_counter()
         seconds = photo.seconds | {"triton": end - triton_start, "total": end - start}
         return score_document(photo, holistic, options, self._watch.state.provenance, self._design, seconds)
 
-    async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, start: float) -> MeasuredPhoto:
+    async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, start: float) -> MeasuredPhoto:
+        """The gateway's own half alone: faces and geometry, without Triton.
+
+        Args:
+            data: The encoded image.
+            options: The caller's choices.
+            deadline: The request's time budget.
+            start: ``time.perf_counter()`` at the request's beginning.
+
+        Raises:
+            Problem: The image cannot be used, holds no usable face, or time ran out.
+        """
         future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, start)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), deadline.remaining)

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from gateway.errors import Problem
 
-_MULTIPART_OVERHEAD = 64 * 1024
+MULTIPART_OVERHEAD = 64 * 1024
 """Bytes allowed for boundaries, part headers and small fields beside the images."""
 
 
@@ -43,7 +43,7 @@ async def read_image(request: Request, max_bytes: int) -> bytes:
     if content_type == "multipart/form-data":
         return (await read_multipart_images(request, "image", max_parts=1, max_image_bytes=max_bytes))[0]
     if content_type == "application/json":
-        body = await _read(request, max_bytes * 4 // 3 + _MULTIPART_OVERHEAD, max_bytes)
+        body = await _read(request, max_bytes * 4 // 3 + MULTIPART_OVERHEAD, max_bytes)
         return _decode_json(body, max_bytes)
     if content_type.startswith("image/") or content_type == "application/octet-stream":
         return _not_empty(await _read(request, max_bytes, max_bytes))
@@ -70,9 +70,9 @@ async def read_multipart_images(
         Problem: The form is malformed, lacks the field or goes past a limit.
     """
     form = await read_form(
-        request, max_files=max_parts, max_body_bytes=max_body_bytes or max_image_bytes + _MULTIPART_OVERHEAD
+        request, max_files=max_parts, max_body_bytes=max_body_bytes or max_image_bytes + MULTIPART_OVERHEAD
     )
-    images = [await _part_bytes(part, max_image_bytes) for part in form.get(field, [])]
+    images = [await part_bytes(part, max_image_bytes) for part in form.get(field, [])]
     if not images:
         raise Problem("bad-request", f"The form has no file field `{field}`.")
     if len(images) > max_parts:
@@ -111,7 +111,12 @@ async def read_form(request: Request, *, max_files: int, max_body_bytes: int) ->
     return fields
 
 
-async def _part_bytes(part: UploadFile | str, max_bytes: int) -> bytes:
+async def part_bytes(part: UploadFile | str, max_bytes: int) -> bytes:
+    """Reads one file part.
+
+    Raises:
+        Problem: The part is a text field, empty or too large.
+    """
     if isinstance(part, str):
         raise Problem("bad-request", "The image must be sent as a file part (with a filename), not as a text field.")
     data = await part.read()

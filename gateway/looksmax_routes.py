@@ -1,0 +1,98 @@
+"""``POST /api/analyze-face``: the LooksmaxAI backend's call, so that its app works when pointed here."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import UploadFile
+
+from gateway.deadline import Deadline
+from gateway.errors import Problem
+from gateway.faces import ScoreOptions
+from gateway.looksmax import MISSING_IMAGES, Analysis, ErrorDocument, Side, analysis, error_of, sex_of
+from gateway.request_body import MULTIPART_OVERHEAD, part_bytes, read_form
+from gateway.routes import request_deadline, service_of
+from gateway.service import Service
+
+router = APIRouter()
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["front_image", "side_image"],
+                    "properties": {
+                        "front_image": {"type": "string", "format": "binary"},
+                        "side_image": {"type": "string", "format": "binary"},
+                        "gender": {"type": "string", "enum": ["Male", "Female"]},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/api/analyze-face",
+    response_model=Analysis,
+    responses={400: {"model": ErrorDocument}, 503: {"model": ErrorDocument}},
+    openapi_extra=_FORM,
+    tags=["score"],
+)
+async def analyze_face(
+    request: Request,
+    service: Annotated[Service, Depends(service_of)],
+    deadline: Annotated[Deadline, Depends(request_deadline)],
+) -> Response:
+    """Scores the front photo in the LooksmaxAI backend's layout.
+
+    The side photo must hold a face, as there; no figure is taken from it, because the geometry is defined on frontal
+    faces only.
+    """
+    side: Side | None = None
+    try:
+        form = await _read(request, service.settings.max_image_bytes)
+        if "front_image" not in form or "side_image" not in form:
+            return _error(400, MISSING_IMAGES)
+        options = ScoreOptions(sex=sex_of(form.get("gender", b"").decode(errors="replace")))
+        side = "front"
+        document = await service.scorer.score(form["front_image"], options, deadline)
+        side = "side"
+        await _require_face(service, form["side_image"], options, deadline)
+    except Problem as problem:
+        return _error(*error_of(problem, side), retry_after=problem.retry_after)
+    return Response(analysis(document.faces[0]).model_dump_json(by_alias=True), media_type="application/json")
+
+
+async def _read(request: Request, max_image_bytes: int) -> dict[str, bytes]:
+    """The form's fields, the first value of each."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return {}
+    fields = await read_form(request, max_files=2, max_body_bytes=2 * max_image_bytes + MULTIPART_OVERHEAD)
+    return {
+        name: await part_bytes(values[0], max_image_bytes) if isinstance(values[0], UploadFile) else values[0].encode()
+        for name, values in fields.items()
+    }
+
+
+async def _require_face(service: Service, photo: bytes, options: ScoreOptions, deadline: Deadline) -> None:
+    """Raises the problem of a photo that holds no face."""
+    try:
+        await service.scorer.measure(photo, replace(options, capture="fast"), deadline, time.perf_counter())
+    except Problem as problem:
+        # A face that is there but turned too far to be measured is what a side photo shows.
+        if problem.code != "unusable-face":
+            raise
+
+
+def _error(status: int, message: str, *, retry_after: float | None = None) -> Response:
+    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return Response(ErrorDocument(error=message).model_dump_json(), status, headers, "application/json")
