@@ -1,0 +1,1 @@
+"""Python-based Triton backends; each folder is given to ``tritonserver`` as one backend."""

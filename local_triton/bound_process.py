@@ -1,0 +1,33 @@
+"""Replaces itself with a command that ends when the launching process does.
+
+Run as ``python -m local_triton.bound_process PARENT_PID COMMAND ...``. A program of its own rather than a
+``preexec_fn``, which must not be used in a process with threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Asks the kernel for SIGTERM at the parent's death, then becomes the command.
+
+    SIGTERM and not SIGKILL, so that ``tritonserver`` still ends its stubs and removes its shared memory. Python has set
+    SIGPIPE to be ignored, which survives ``exec``: the reader of the log is gone by then.
+    """
+    parent, command = int(sys.argv[1]), sys.argv[2:]
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        sys.exit("the launching process has ended already")
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

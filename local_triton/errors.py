@@ -1,0 +1,7 @@
+"""The launcher's one error."""
+
+from __future__ import annotations
+
+
+class TritonError(RuntimeError):
+    """The server cannot be started or did not become ready; one clear sentence with a next step."""
