@@ -1,0 +1,1 @@
+"""Agreement of the service's scores with human ratings."""
