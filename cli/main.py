@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from cli.doctor import doctor
+from cli.evaluate import evaluate
 from cli.gateway import gateway
 from cli.score import score
 from cli.up import up
@@ -18,6 +20,8 @@ app = typer.Typer(
 app.command()(up)
 app.command()(gateway)
 app.command()(score)
+app.command()(evaluate)
+app.command()(doctor)
 
 
 def main() -> None:

@@ -92,6 +92,7 @@ ERROR_OF_CODE: dict[str, type[ProblemError]] = {
     "not-ready": ServiceUnavailableError,
     "request-timeout": DeadlineExceededError,
     "deadline-exceeded": DeadlineExceededError,
+    "client-closed-request": ProblemError,
     "internal-error": ProblemError,
 }
 """Problem code to exception; a code this version does not know becomes a plain ``ProblemError``."""

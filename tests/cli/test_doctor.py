@@ -1,0 +1,123 @@
+"""``facestats doctor`` finds what is missing and says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import doctor
+from cli.main import app
+
+CONFIG = """name: "{name}"
+backend: "{backend}"
+"""
+EXPORTED = """
+parameters {{ key: "weights" value {{ string_value: "{weights}" }} }}
+parameters {{ key: "clip" value {{ string_value: "some tower" }} }}
+parameters {{ key: "calibration" value {{ string_value: "some-calibration" }} }}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one ONNX model and its ensemble, exported and trained."""
+    for name, backend in (("attractiveness", ""), ("encoder", "onnxruntime")):
+        (tmp_path / name / "configs").mkdir(parents=True)
+        (tmp_path / name / "1").mkdir()
+        config = CONFIG.format(name=name, backend=backend)
+        (tmp_path / name / "config.pbtxt").write_text(config)
+        (tmp_path / name / "configs" / "exported.pbtxt").write_text(config + EXPORTED.format(weights="trained"))
+    (tmp_path / "encoder" / "1" / "model.onnx").write_bytes(b"graph")
+    return tmp_path
+
+
+def findings(repository: Path) -> dict[str, doctor.Finding]:
+    return {finding.subject: finding for finding in doctor.check_models(repository)}
+
+
+def test_complete_repository_is_fine_and_its_weights_are_named(repository: Path) -> None:
+    found = findings(repository)
+    assert {finding.level for finding in found.values()} == {"ok"}
+    assert "some tower" in found["Weights"].said
+
+
+def test_missing_graph_is_a_problem_that_names_the_model(repository: Path) -> None:
+    (repository / "encoder" / "1" / "model.onnx").unlink()
+    found = findings(repository)["Models"]
+    assert found.level == "problem"
+    assert "encoder" in found.said
+    assert "facestats export" in found.advice
+
+
+def test_untrained_weights_are_said_to_mean_nothing(repository: Path) -> None:
+    configuration = repository / "attractiveness" / "configs" / "exported.pbtxt"
+    configuration.write_text(EXPORTED.format(weights="untrained"))
+    found = findings(repository)["Weights"]
+    assert found.level == "note"
+    assert "untrained" in found.said
+    assert "mean nothing" in found.advice
+
+
+def test_nothing_exported_is_a_note_and_no_repository_a_problem(repository: Path) -> None:
+    for folder in repository.glob("*/configs"):
+        shutil.rmtree(folder)
+    assert findings(repository)["Models"].level == "note"
+    assert findings(repository / "nowhere")["Models"].level == "problem"
+
+
+@pytest.mark.parametrize(("version", "level"), [((3, 9, 1), "problem"), ((3, 11, 7), "ok"), ((3, 13, 0), "problem")])
+def test_python_versions(version: tuple[int, ...], level: str) -> None:
+    (finding,) = doctor.check_python(version)
+    assert finding.level == level
+
+
+def test_installed_libraries_are_as_declared() -> None:
+    (finding,) = doctor.check_libraries()
+    assert finding.level == "ok", finding.said
+
+
+def test_wrong_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESTATS_PORT", "seventy")
+    (finding,) = doctor.check_settings()
+    assert finding.level == "problem"
+    assert "FACESTATS_PORT" in finding.said
+    monkeypatch.setenv("FACESTATS_PORT", "7070")
+    (finding,) = doctor.check_settings()
+    assert finding.level == "ok"
+    assert "FACESTATS_PORT" in finding.said
+    assert "7070" not in finding.said
+
+
+def test_missing_shared_memory_is_a_problem(tmp_path: Path) -> None:
+    *_, finding = doctor.check_memory(tmp_path / "shm")
+    assert finding.level == "problem"
+    assert finding.advice
+
+
+def test_taken_port_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken = listener.getsockname()[1]
+        monkeypatch.setattr(doctor, "TRITON_PORTS", (taken,))
+        (finding,) = doctor.check_ports()
+    assert finding.level == "note"
+    assert str(taken) in finding.said
+
+
+def test_exit_code_tells_whether_the_service_can_run(tmp_path: Path) -> None:
+    runner = CliRunner()
+    broken = runner.invoke(app, ["doctor", "--repository", str(tmp_path / "nowhere")])
+    assert broken.exit_code == 1
+    assert "no model repository" in broken.stdout
+    assert "→" in broken.stdout
+
+
+def test_completion_is_offered() -> None:
+    shown = CliRunner().invoke(app, ["--help"])
+    assert shown.exit_code == 0
+    assert "--install-completion" in shown.stdout
