@@ -99,7 +99,7 @@ def test_perf_analyzer_runs(stack: Stack, model: str, tmp_path: Path, example_pa
         [
             *("-m", model, "-i", "grpc", "-u", stack.grpc, "--input-data", str(source)),
             *("--concurrency-range", "2", "--measurement-mode", "count_windows", "--measurement-request-count", "20"),
-            *("--max-trials", "2", "--stability-percentage", "999", "-f", str(tmp_path / "report.csv")),
+            *("--max-trials", "4", "--stability-percentage", "999", "-f", str(tmp_path / "report.csv")),
         ]
     )
     assert result.returncode == 0, result.stdout + result.stderr
