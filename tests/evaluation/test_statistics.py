@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics import agreement, agreement_within, group_gaps
+from evaluation.statistics import Values, agreement, agreement_within, group_gaps
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture(scope="module")
-def related() -> tuple[np.ndarray, np.ndarray]:
+def related() -> tuple[Values, Values]:
     """300 pairs with a true correlation of 0.6."""
     rng = np.random.default_rng(1)
     scores = rng.normal(50, 20, 300)
@@ -20,7 +20,7 @@ def related() -> tuple[np.ndarray, np.ndarray]:
     return scores, ratings
 
 
-def test_correlations_are_scipys(related: tuple[np.ndarray, np.ndarray]) -> None:
+def test_correlations_are_scipys(related: tuple[Values, Values]) -> None:
     found = agreement(*related)
     assert found.pearson is not None
     assert found.spearman is not None
@@ -29,14 +29,14 @@ def test_correlations_are_scipys(related: tuple[np.ndarray, np.ndarray]) -> None
     assert found.photos == 300
 
 
-def test_the_pearson_interval_agrees_with_fishers(related: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_pearson_interval_agrees_with_fishers(related: tuple[Values, Values]) -> None:
     found = agreement(*related).pearson
     fisher = stats.pearsonr(*related).confidence_interval(0.95)
     assert found is not None
     assert (found.low, found.high) == pytest.approx((fisher.low, fisher.high), abs=0.03)
 
 
-def test_the_error_is_that_of_the_least_squares_line(related: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_error_is_that_of_the_least_squares_line(related: tuple[Values, Values]) -> None:
     scores, ratings = related
     found = agreement(scores, ratings)
     slope, intercept = np.polyfit(scores, ratings, 1)
@@ -65,7 +65,7 @@ def test_within_groups_a_difference_between_groups_counts_nothing() -> None:
 
 
 def test_group_gaps_are_in_standard_deviations_of_everybody() -> None:
-    ratings = np.array([1.0, 1, 1, 3, 3, 3])
+    ratings = np.array([1.0, 1, 1, 3, 3, 3], np.float64)
     gaps = group_gaps(ratings * 10, ratings, ["a"] * 3 + ["b"] * 3)
     assert [(gap.group, gap.photos, gap.human, gap.score) for gap in gaps] == [("a", 3, -1, -1), ("b", 3, 1, 1)]
 
