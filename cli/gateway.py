@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import socket
 from collections.abc import Callable
 from typing import Annotated
@@ -35,19 +37,27 @@ class GatewayServer(uvicorn.Server):
 
     def __init__(self, settings: Settings, on_listening: Callable[[], None] | None = None) -> None:
         from gateway.app import create_app
+        from gateway.logging import configure_logging
 
+        configure_logging(settings.log_level, settings.log_format)
         super().__init__(
             uvicorn.Config(
                 create_app(settings),
                 host=settings.host,
                 port=settings.port,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=int(settings.shutdown_seconds),
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
             )
         )
         self._on_listening = on_listening
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until SIGINT or SIGTERM; what is in flight is finished first."""
+        # Uvicorn raises the signal once more when it is done; a SIGTERM has been obeyed by then and is no failure.
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts the app and listens."""

@@ -8,6 +8,7 @@ import typer
 
 from cli.doctor import doctor
 from cli.evaluate import evaluate
+from cli.export import export
 from cli.gateway import gateway
 from cli.score import score
 from cli.up import up
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(gateway)
 app.command()(score)
+app.command()(export)
 app.command()(evaluate)
 app.command()(doctor)
 

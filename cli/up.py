@@ -13,8 +13,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from cli.gateway import GatewayServer, settings_problem
 from cli.failure import fail
+from cli.gateway import GatewayServer, settings_problem
 from gateway.settings import Settings
 from local_triton.server import TritonError, TritonPorts, TritonServer
 

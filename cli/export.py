@@ -1,0 +1,49 @@
+"""``facestats export``: PyTorch weights to Triton's model repository, with proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cli.failure import fail
+
+
+def export(
+    weights: Annotated[
+        str, typer.Option(envvar="FACESTATS_WEIGHTS", help="`auto`, `hf`, `untrained`, or a local CLIP snapshot.")
+    ] = "auto",
+    regressor: Annotated[
+        str, typer.Option(envvar="FACESTATS_REGRESSOR", help="`auto`, `untrained`, or a checkpoint file.")
+    ] = "auto",
+    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="Of the image tower.")] = "fp32",
+    target: Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What Triton runs it on.")] = "cpu",
+    output: Annotated[Path, typer.Option(help="The model repository.")] = Path("model_repository"),
+    calibration: Annotated[Path | None, typer.Option(help="Calibration file of this regressor.")] = None,
+    uncalibrated: Annotated[bool, typer.Option(help="Export without a calibration: no blend.")] = False,
+    parity_images: Annotated[Path | None, typer.Option(help="Photos to prove the export on.")] = None,
+    force: Annotated[bool, typer.Option(help="Publish even if unchanged, or past a limit; recorded.")] = False,
+) -> None:
+    """Exports CLIP and the regressor to ONNX and publishes them once they are proved equal to PyTorch."""
+    from export.errors import ExportError
+    from export.run import ExportOptions, export_models, print_summary
+
+    console = Console(stderr=True, highlight=False)
+    options = ExportOptions(
+        weights=weights,
+        regressor=regressor,
+        precision=precision,
+        target=target,
+        output=output,
+        calibration=calibration,
+        uncalibrated=uncalibrated,
+        parity_images=parity_images,
+        force=force,
+    )
+    try:
+        report = export_models(options, console)
+    except ExportError as error:
+        raise fail(str(error)) from None
+    print_summary(report, console)
