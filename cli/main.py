@@ -10,6 +10,7 @@ from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.gateway import gateway
+from cli.key import key
 from cli.score import score
 from cli.up import up
 
@@ -24,6 +25,7 @@ app.command()(score)
 app.command()(export)
 app.command()(evaluate)
 app.command()(doctor)
+app.command()(key)
 
 
 def main() -> None:

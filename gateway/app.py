@@ -6,13 +6,21 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from fastapi.middleware import Middleware
+from fastapi.middleware.cors import CORSMiddleware
 
+from gateway.api_docs import install_api_docs
 from gateway.looksmax_routes import router as looksmax_router
+from gateway.metrics import Metrics
+from gateway.openapi import install_openapi
 from gateway.page import install_page
 from gateway.problem_response import install_problem_handlers
-from gateway.routes import router
+from gateway.request_context import RequestContext
+from gateway.routes import router, scoring_router
 from gateway.service import run_service
 from gateway.settings import Settings
+from gateway.tracing import Tracing
+from gateway.uploads import UploadLimits
 
 DESCRIPTION = """A face photo goes in, a score comes out: 60 % facial geometry, 40 % holistic attractiveness (CLIP +
 FaceStats on NVIDIA Triton). Ratings of attractiveness are opinions of particular raters; never decide about people
@@ -26,16 +34,52 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: The configuration; read from the environment if absent.
     """
     settings = settings or Settings()
+    metrics = Metrics()
+    tracing = Tracing(settings.trace_endpoint)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with run_service(settings) as service:
+        async with run_service(settings, metrics, tracing) as service:
             app.state.service = service
             yield
 
-    app = FastAPI(title="FaceStats on Triton", version="1", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="FaceStats on Triton",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=_middleware(settings, metrics),
+        telemetry=tracing.telemetry,
+    )
     install_problem_handlers(app)
+    app.include_router(scoring_router)
     app.include_router(router)
     app.include_router(looksmax_router)
+    install_api_docs(app)
     install_page(app)
+    install_openapi(app)
     return app
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """What surrounds the routes, outermost first."""
+    layers = [
+        Middleware(RequestContext, metrics=metrics),
+        Middleware(
+            UploadLimits,
+            max_bytes_in_flight=settings.max_upload_bytes_in_flight,
+            seconds=settings.upload_seconds,
+        ),
+    ]
+    if settings.origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+        )
+        layers.insert(0, cors)
+    return layers

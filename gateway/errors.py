@@ -50,6 +50,7 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         ProblemType("no-face", 422, "No face was found"),
         ProblemType("unusable-face", 422, "The face cannot be measured"),
         ProblemType("rate-limited", 429, "Too many requests with this API key"),
+        ProblemType("client-closed-request", 499, "The client went away"),
         ProblemType("internal-error", 500, "The service failed"),
         ProblemType("overloaded", 503, "The service is at its limit"),
         ProblemType("triton-unavailable", 503, "The model server cannot be reached"),

@@ -16,7 +16,7 @@ from gateway.alignment import aligned_crop
 from gateway.deadline import Deadline
 from gateway.errors import Problem
 from gateway.geometry import Geometry, GeometryError, measure
-from gateway.imaging import ImageError, ImageLimits, decode_image
+from gateway.imaging import ImageError, ImageHeader, ImageLimits, decode_image, read_header
 from gateway.landmarks import Capture, FaceMesh, capture_all
 from gateway.overlay import draw_overlay, encode_overlay
 from gateway.preprocessing import clip_pixels
@@ -114,6 +114,17 @@ class FaceMeasurer:
     def close(self) -> None:
         """Finishes the running photos and ends the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def read_header(self, data: bytes) -> ImageHeader:
+        """Reads what a photo's header says and applies the limits, without decoding.
+
+        Raises:
+            Problem: The image cannot be used.
+        """
+        try:
+            return read_header(data, self.limits)
+        except ImageError as error:
+            raise Problem(error.code, str(error)) from error
 
     def measure_photo(self, data: bytes, options: ScoreOptions, deadline: Deadline, submitted: float) -> MeasuredPhoto:
         """Decodes a photo, finds and measures its faces and cuts out what CLIP will see.

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 
 from gateway.deadline import Deadline
+from gateway.dependencies import DeadlineDependency, ServiceDependency, admitted_caller
+from gateway.disconnect import unless_disconnected
 from gateway.errors import Problem
 from gateway.faces import ScoreOptions
 from gateway.looksmax import MISSING_IMAGES, Analysis, ErrorDocument, Side, analysis, error_of, sex_of
-from gateway.request_body import MULTIPART_OVERHEAD, part_bytes, read_form
-from gateway.routes import request_deadline, service_of
+from gateway.request_body import MULTIPART_OVERHEAD, checked_image, part_bytes, read_form
 from gateway.service import Service
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(admitted_caller)])
 
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -49,8 +49,8 @@ _FORM: dict[str, Any] = {
 )
 async def analyze_face(
     request: Request,
-    service: Annotated[Service, Depends(service_of)],
-    deadline: Annotated[Deadline, Depends(request_deadline)],
+    service: ServiceDependency,
+    deadline: DeadlineDependency,
 ) -> Response:
     """Scores the front photo in the LooksmaxAI backend's layout.
 
@@ -64,9 +64,9 @@ async def analyze_face(
             return _error(400, MISSING_IMAGES)
         options = ScoreOptions(sex=sex_of(form.get("gender", b"").decode(errors="replace")))
         side = "front"
-        document = await service.scorer.score(form["front_image"], options, deadline)
+        document = await unless_disconnected(request, service.scorer.score(form["front_image"], options, deadline))
         side = "side"
-        await _require_face(service, form["side_image"], options, deadline)
+        await unless_disconnected(request, _require_face(service, form["side_image"], options, deadline))
     except Problem as problem:
         return _error(*error_of(problem, side), retry_after=problem.retry_after)
     return Response(analysis(document.faces[0]).model_dump_json(by_alias=True), media_type="application/json")
@@ -78,7 +78,9 @@ async def _read(request: Request, max_image_bytes: int) -> dict[str, bytes]:
         return {}
     fields = await read_form(request, max_files=2, max_body_bytes=2 * max_image_bytes + MULTIPART_OVERHEAD)
     return {
-        name: await part_bytes(values[0], max_image_bytes) if isinstance(values[0], UploadFile) else values[0].encode()
+        name: checked_image(await part_bytes(values[0]), max_image_bytes)
+        if isinstance(values[0], UploadFile)
+        else values[0].encode()
         for name, values in fields.items()
     }
 
@@ -86,7 +88,7 @@ async def _read(request: Request, max_image_bytes: int) -> dict[str, bytes]:
 async def _require_face(service: Service, photo: bytes, options: ScoreOptions, deadline: Deadline) -> None:
     """Raises the problem of a photo that holds no face."""
     try:
-        await service.scorer.measure(photo, replace(options, capture="fast"), deadline, time.perf_counter())
+        await service.scorer.measure(photo, replace(options, capture="fast"), deadline)
     except Problem as problem:
         # A face that is there but turned too far to be measured is what a side photo shows.
         if problem.code != "unusable-face":

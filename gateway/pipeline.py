@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
+from opentelemetry.trace import NoOpTracer, SpanKind, Tracer
 
+from gateway.admission import Admission
 from gateway.deadline import Deadline
 from gateway.documents import Design, score_document
 from gateway.errors import Problem
@@ -38,6 +44,16 @@ class TritonWatch(Protocol):
         """Takes a failed request as news."""
 
 
+class ScoreObserver(Protocol):
+    """Told what becomes of photos (metrics)."""
+
+    def scored(self, seconds: Mapping[str, float], faces: int) -> None:
+        """A photo was answered; its time by stage and its number of faces."""
+
+    def abandoned(self, reason: str) -> None:
+        """A photo was dropped because nobody waits any more: ``deadline`` or ``disconnect``."""
+
+
 class Scorer:
     """Scores photos; used by the routes, the batch route and bulk scoring alike.
 
@@ -46,66 +62,120 @@ class Scorer:
         backend: Computes the holistic half.
         watch: What is known about Triton.
         design: How the score is made.
+        admission: Permits; without it every photo is taken in.
+        observer: Told of every outcome.
+        tracer: Spans for the two halves.
     """
 
-    def __init__(self, measurer: FaceMeasurer, backend: HolisticBackend, watch: TritonWatch, design: Design) -> None:
+    def __init__(
+        self,
+        measurer: FaceMeasurer,
+        backend: HolisticBackend,
+        watch: TritonWatch,
+        design: Design,
+        admission: Admission | None = None,
+        observer: ScoreObserver | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._measurer = measurer
         self._backend = backend
         self._watch = watch
         self._design = design
+        self._admission = admission or Admission(sys.maxsize, sys.maxsize)
+        self._observer = observer
+        self._tracer = tracer or NoOpTracer()
+        self._log = structlog.get_logger("facestats.pipeline")
 
-    async def score(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> ScoreDocument:
+    async def score(
+        self, data: bytes, options: ScoreOptions, deadline: Deadline, *, wait: bool = False
+    ) -> ScoreDocument:
         """Scores one encoded image.
 
+        Args:
+            data: The encoded image.
+            options: The caller's choices.
+            deadline: The request's time budget.
+            wait: Whether to wait for a permit instead of refusing at once; for callers that are bounded themselves.
+
         Raises:
-            Problem: The image cannot be scored, Triton is away, or the deadline passed.
+            Problem: The image cannot be scored, there is no room, Triton is away, or the deadline passed.
         """
         start = time.perf_counter()
         if not self._design.degrade:
             self._require_triton()
-        photo = await self.measure(data, options, deadline, start)
-        triton_start = time.perf_counter()
-        holistic = await self._holistic(photo, options, deadline)
+        async with self._admitted(data, deadline, wait=wait):
+            photo = await self._measure(data, options, deadline)
+            triton_start = time.perf_counter()
+            holistic = await self._holistic(photo, options, deadline)
         end = time.perf_counter()
         seconds = photo.seconds | {"triton": end - triton_start, "total": end - start}
+        if self._observer is not None:
+            self._observer.scored(seconds, len(photo.faces))
         return score_document(photo, holistic, options, self._watch.state.provenance, self._design, seconds)
 
-    async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, start: float) -> MeasuredPhoto:
+    async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> MeasuredPhoto:
         """The gateway's own half alone: faces and geometry, without Triton.
 
         Args:
             data: The encoded image.
             options: The caller's choices.
             deadline: The request's time budget.
-            start: ``time.perf_counter()`` at the request's beginning.
 
         Raises:
-            Problem: The image cannot be used, holds no usable face, or time ran out.
+            Problem: The image cannot be used, holds no usable face, there is no room, or time ran out.
         """
-        future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, start)
+        async with self._admitted(data, deadline, wait=False):
+            return await self._measure(data, options, deadline)
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[None]:
+        """Holds a permit for a photo, by what its header says of its size."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), deadline.remaining)
-        except asyncio.TimeoutError:
-            raise deadline.exceeded() from None
-        except asyncio.CancelledError:
-            deadline.abandon()
+            header = await asyncio.to_thread(self._measurer.read_header, data)
+            async with self._admission.admit(header.pixels, deadline, wait=wait):
+                yield
+        except Problem as problem:
+            if problem.code == "deadline-exceeded":
+                self._abandoned("deadline")
             raise
+        except asyncio.CancelledError:
+            self._abandoned("disconnect")
+            raise
+
+    def _abandoned(self, reason: str) -> None:
+        if self._observer is not None:
+            self._observer.abandoned(reason)
+
+    async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> MeasuredPhoto:
+        submitted = time.perf_counter()
+        with self._tracer.start_as_current_span("measure faces"):
+            future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, submitted)
+            try:
+                return await asyncio.wait_for(asyncio.wrap_future(future), deadline.remaining)
+            except asyncio.TimeoutError:
+                raise deadline.exceeded() from None
+            except asyncio.CancelledError:
+                deadline.abandon()
+                raise
 
     async def _holistic(self, photo: MeasuredPhoto, options: ScoreOptions, deadline: Deadline) -> Holistic | None:
         """The holistic half, or ``None`` when Triton is away and geometry may answer alone."""
         deadline.check()
         try:
             self._require_triton()
-            return await self._backend.infer(
-                photo.pixels,
-                timeout=deadline.remaining,
-                embedding="embedding" in options.include,
-                attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
-            )
+            with self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False):
+                return await self._backend.infer(
+                    photo.pixels,
+                    timeout=deadline.remaining,
+                    embedding="embedding" in options.include,
+                    attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
+                )
         except TritonDeadlineError:
             raise deadline.exceeded() from None
         except TritonRequestError as error:
-            raise Problem("internal-error", "The model server failed on this request.") from error
+            # Our own requests are well formed: such a failure (out of shared memory, say) is Triton's and may pass.
+            self._log.error("triton failed on a request", reason=str(error))
+            unavailable = _unavailable("It failed on this request.")
         except TritonUnavailableError as error:
             self._watch.report_unavailable(f"Triton did not answer: {error}")
             unavailable = _unavailable("Triton did not answer.")

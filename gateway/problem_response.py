@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import orjson
-import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,14 +23,17 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_exception)
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The HTTP answer for a problem."""
+    """The HTTP answer for a problem; leaves its code in the scope, for metrics and log."""
+    request.scope["facestats.problem"] = problem.code
     headers = {}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.code == "request-timeout":
+        # The rest of the body may come for ever.
+        headers["Connection"] = "close"
     if problem.kind.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = orjson.dumps(problem.document(request.scope.get("facestats.request_id")))
@@ -57,6 +59,6 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _on_exception(request: Request, error: Exception) -> Response:
-    structlog.get_logger("facestats.http").error("unexpected error", path=request.url.path, exc_info=error)
+def unexpected_error_response(request: Request) -> Response:
+    """The answer for an error that nobody foresaw; what it was stays in the log."""
     return problem_response(request, Problem("internal-error", "The service failed on this request."))

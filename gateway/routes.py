@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+import asyncio
+from typing import Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
-from gateway.deadline import Deadline
+from gateway.batch import NDJSON_MEDIA_TYPE
+from gateway.dependencies import (
+    CallerDependency,
+    DeadlineDependency,
+    OptionsDependency,
+    ServiceDependency,
+    admitted_caller,
+)
+from gateway.disconnect import unless_disconnected
 from gateway.documents import model_document, notices
-from gateway.errors import PROBLEM_TYPES, Problem
-from gateway.faces import CaptureMode, Crop, Extra, ScoreOptions, Sex
-from gateway.request_body import read_image
+from gateway.errors import PROBLEM_TYPES
+from gateway.metrics import METRICS_MEDIA_TYPE
+from gateway.request_body import read_image, read_image_parts
 from gateway.schemas import (
     BlendDocument,
     Document,
@@ -20,9 +30,9 @@ from gateway.schemas import (
     ReadinessDocument,
     ScoreDocument,
 )
-from gateway.service import Service
 
 router = APIRouter()
+scoring_router = APIRouter(dependencies=[Depends(admitted_caller)])
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -32,6 +42,13 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status in sorted({kind.status for kind in PROBLEM_TYPES.values()})
 }
+
+
+class NdjsonResponse(StreamingResponse):
+    """JSON documents, one a line, as they are ready."""
+
+    media_type = NDJSON_MEDIA_TYPE
+
 
 _IMAGE_BODY: dict[str, Any] = {
     "requestBody": {
@@ -57,52 +74,28 @@ _IMAGE_BODY: dict[str, Any] = {
 }
 
 
-def service_of(request: Request) -> Service:
-    """The app's service, built in its lifespan."""
-    service: Service = request.app.state.service
-    return service
-
-
-def score_options(
-    crop: Annotated[
-        Crop, Query(description="What CLIP sees: the face aligned as FFHQ does, or the image.")
-    ] = "aligned",
-    faces: Annotated[Literal["largest", "all"], Query(description="Which faces of the photo.")] = "largest",
-    sex: Annotated[Sex | None, Query(description="Parameter set of the geometry; pooled when absent.")] = None,
-    capture: Annotated[CaptureMode, Query(description="Two-pass (stable) or one-pass (fast) landmarks.")] = "stable",
-    include: Annotated[str, Query(description="Comma list of `landmarks`, `embedding`, `overlay`.")] = "",
-) -> ScoreOptions:
-    """The query parameters of a score."""
-    names = [name.strip() for name in include.split(",") if name.strip()]
-    unknown = sorted(set(names) - set(get_args(Extra)))
-    if unknown:
-        raise Problem("bad-parameter", f"`include`: {', '.join(unknown)} is none of {', '.join(get_args(Extra))}.")
-    return ScoreOptions(crop, faces == "all", sex, capture, frozenset(names))  # type: ignore[arg-type]
-
-
-def request_deadline(
-    service: Annotated[Service, Depends(service_of)],
-    x_request_timeout: Annotated[
-        float | None, Header(gt=0, allow_inf_nan=False, description="Time this request may take, seconds.")
-    ] = None,
-) -> Deadline:
-    """The time budget of a request."""
-    settings = service.settings
-    asked = settings.request_timeout_seconds if x_request_timeout is None else x_request_timeout
-    return Deadline(min(asked, settings.max_request_timeout_seconds))
-
-
-ServiceDependency = Annotated[Service, Depends(service_of)]
-OptionsDependency = Annotated[ScoreOptions, Depends(score_options)]
-DeadlineDependency = Annotated[Deadline, Depends(request_deadline)]
-
-
 def json_response(document: Document, status: int = 200) -> Response:
     """A document as JSON, serialised once."""
     return Response(document.model_dump_json(exclude_none=False), status, media_type="application/json")
 
 
-@router.post(
+_IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            }
+        },
+    }
+}
+
+
+@scoring_router.post(
     "/v1/score", response_model=ScoreDocument, responses=PROBLEM_RESPONSES, openapi_extra=_IMAGE_BODY, tags=["score"]
 )
 async def score(
@@ -110,7 +103,33 @@ async def score(
 ) -> Response:
     """Scores the face of one photo."""
     data = await read_image(request, service.settings.max_image_bytes)
-    return json_response(await service.scorer.score(data, options, deadline))
+    document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
+    # Landmarks, embeddings and overlays are large enough to hold up other requests while they are written out.
+    return await asyncio.to_thread(json_response, document) if options.include else json_response(document)
+
+
+@scoring_router.post(
+    "/v1/score/batch",
+    response_description="One line an image, in the order they are ready.",
+    response_class=NdjsonResponse,
+    responses=PROBLEM_RESPONSES,
+    openapi_extra=_IMAGES_BODY,
+    tags=["score"],
+)
+async def score_batch(
+    request: Request,
+    service: ServiceDependency,
+    caller: CallerDependency,
+    options: OptionsDependency,
+    deadline: DeadlineDependency,
+) -> Response:
+    """Scores many photos; what is wrong with one is said in its own line."""
+    settings = service.settings
+    images = await read_image_parts(
+        request, "images", max_parts=settings.max_batch_images, max_body_bytes=settings.max_batch_bytes
+    )
+    await service.access.charge(caller, len(images) - 1)
+    return NdjsonResponse(service.batch.lines(images, options, deadline))
 
 
 @router.get("/v1/model", response_model=ModelCardDocument, tags=["model"])
@@ -141,3 +160,9 @@ async def readyz(service: ServiceDependency) -> Response:
     """Readiness: Triton and its models are ready and answer the golden input as the export did."""
     readiness = service.readiness()
     return json_response(readiness, 200 if readiness.ready else 503)
+
+
+@router.get("/metrics", response_class=Response, tags=["operations"])
+async def metrics(service: ServiceDependency) -> Response:
+    """Prometheus' text format."""
+    return Response(service.metrics.exposition(), media_type=METRICS_MEDIA_TYPE)

@@ -154,6 +154,19 @@ class ProblemDocument(BaseModel):
     retry_after: float | None = None
 
 
+class BatchScoreDocument(ScoreDocument):
+    """A line of a batch's answer: a scored photo."""
+
+    index: int = Field(ge=0, description="Position of the photo among the request's `images`.")
+
+
+class BatchProblemDocument(Document):
+    """A line of a batch's answer: a photo that cannot be scored."""
+
+    index: int = Field(ge=0, description="Position of the photo among the request's `images`.")
+    problem: ProblemDocument
+
+
 class ModelCardDocument(ModelDocument):
     """What is being served."""
 

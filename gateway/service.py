@@ -7,12 +7,17 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from gateway.access import AccessControl, parse_rate_limit
+from gateway.admission import Admission
+from gateway.batch import BatchScorer
 from gateway.documents import Design
 from gateway.faces import FaceMeasurer
 from gateway.health import TritonMonitor
+from gateway.metrics import Metrics
 from gateway.pipeline import Scorer
 from gateway.schemas import ReadinessDocument
 from gateway.settings import Settings
+from gateway.tracing import Tracing
 from gateway.triton import TritonClient
 
 
@@ -26,6 +31,10 @@ class Service:
         measurer: Threads that decode and measure.
         monitor: What is known about Triton.
         scorer: The pipeline.
+        batch: The pipeline for many photos of one request.
+        admission: Permits for photos in flight.
+        access: Who may call, and how often.
+        metrics: What Prometheus sees.
     """
 
     settings: Settings
@@ -33,6 +42,10 @@ class Service:
     measurer: FaceMeasurer
     monitor: TritonMonitor
     scorer: Scorer
+    batch: BatchScorer
+    admission: Admission
+    access: AccessControl
+    metrics: Metrics
 
     def readiness(self) -> ReadinessDocument:
         """Whether requests should be sent here."""
@@ -46,22 +59,31 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def run_service(settings: Settings) -> AsyncIterator[Service]:
+async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Service]:
     """Builds the service inside the running event loop, watches Triton, and closes everything at the end."""
     design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
     measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
     client = TritonClient(settings.triton_urls, settings.triton_model)
     monitor = TritonMonitor(
-        client, check_seconds=settings.triton_check_seconds, golden_seconds=settings.golden_check_seconds
+        client,
+        check_seconds=settings.triton_check_seconds,
+        golden_seconds=settings.golden_check_seconds,
+        listener=metrics.triton_state,
     )
+    admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
+    metrics.watch_admission(admission)
+    scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer)
+    batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
+    access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
     await asyncio.to_thread(measurer.warm_up)
     await monitor.check()
     watching = asyncio.create_task(monitor.run(), name="triton-monitor")
     try:
-        yield Service(settings, design, measurer, monitor, Scorer(measurer, client, monitor, design))
+        yield Service(settings, design, measurer, monitor, scorer, batch, admission, access, metrics)
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         await asyncio.to_thread(measurer.close)
         await client.close()
+        await asyncio.to_thread(tracing.close)

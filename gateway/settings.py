@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.access import ApiKey, parse_api_keys, parse_rate_limit
 from gateway.blend import BlendWeights
 from gateway.imaging import ImageLimits
 
@@ -58,6 +59,52 @@ class Settings(BaseSettings):
         description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
     )
 
+    max_requests_in_flight: int = Field(
+        # Triton batches up to 32 faces; fewer than two batches' worth would leave it waiting.
+        default_factory=lambda given: max(64, 16 * given.get("threads", 1)),
+        ge=1,
+        description="Most photos queued or being scored; more are refused at once (default: 16 a thread, at least 64).",
+    )
+    max_pixels_in_flight: int = Field(
+        500_000_000,
+        ge=4096,
+        description="Most pixels, by the images' headers, of all photos queued or being scored; one photo always fits.",
+    )
+    max_upload_bytes_in_flight: int = Field(
+        256_000_000, ge=1024, description="Most bytes of all request bodies being received or held, bytes."
+    )
+    upload_seconds: float = Field(30.0, gt=0, description="Time in which a request's body must have arrived, seconds.")
+    max_batch_images: int = Field(64, ge=1, description="Most images of one batch request.")
+    max_batch_bytes: int = Field(100_000_000, ge=1024, description="Largest body of a batch request, bytes.")
+    batch_concurrency: int = Field(
+        default_factory=lambda given: 2 * given.get("threads", 1),
+        ge=1,
+        description="Images of one batch request scored at a time (default: two a thread).",
+    )
+
+    api_keys: str = Field(
+        "",
+        description="Who may ask for scores: `name:sha256hex` items with commas (`facestats key NAME` makes one); "
+        "empty: everybody.",
+    )
+    rate_limit: str = Field(
+        "",
+        description="Most photos of one API key (without keys: client address), e.g. `600/minute`; empty: no limit.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose web pages may call the API, with commas, or `*`; empty: none but our own."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines for machines or for people; `auto`: for people on a terminal."
+    )
+    trace_endpoint: str = Field(
+        "",
+        description="OTLP/HTTP address OpenTelemetry traces are sent to, e.g. `http://collector:4318/v1/traces`; "
+        "empty: no traces.",
+    )
+
     request_timeout_seconds: float = Field(
         30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
     )
@@ -67,6 +114,28 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(
         20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
     )
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_api_keys(cls, text: str) -> str:
+        parse_api_keys(text)
+        return text
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rate_limit(cls, text: str) -> str:
+        parse_rate_limit(text)
+        return text
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The API keys that are accepted; none: no key is needed."""
+        return parse_api_keys(self.api_keys)
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins that CORS lets in."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
     @property
     def blend(self) -> BlendWeights:

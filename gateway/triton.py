@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,31 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from gateway.provenance import Provenance
+from gateway.tracing import trace_headers
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """tritonclient drops its own limits as soon as any channel argument is given, so they are set here."""
+
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "inference.GRPCInferenceService"}],
+            # Scoring changes nothing on the server, so a request that a dying replica has seen may go to the next one.
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.02s",
+                "maxBackoff": "0.2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+"""How gRPC itself spreads calls over the replicas and repeats those that a lost replica did not answer."""
+
+_DNS_ATTEMPTS = 3
+"""How many replicas behind one DNS name are asked before none counts as ready."""
 
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
 
@@ -67,6 +90,7 @@ class TritonClient:
 
     def __init__(self, urls: str, model: str) -> None:
         self.model = model
+        self._replicas = _DNS_ATTEMPTS if urls.startswith("dns:") else len(urls.split(","))
         self._client = InferenceServerClient(grpc_target(urls), channel_args=channel_arguments())
 
     async def close(self) -> None:
@@ -74,18 +98,19 @@ class TritonClient:
         await self._client.close()
 
     async def is_ready(self, timeout: float) -> bool:
-        """Whether the server is ready and the ensemble is loaded.
+        """Whether at least one replica is ready and has the ensemble loaded.
 
         Args:
-            timeout: Seconds after which it counts as not ready.
+            timeout: Seconds after which a replica counts as not ready.
         """
-        try:
-            return bool(
-                await self._client.is_server_ready(client_timeout=timeout)
-                and await self._client.is_model_ready(self.model, client_timeout=timeout)
-            )
-        except (InferenceServerException, grpc.aio.AioRpcError):
-            return False
+        # Calls go round the replicas, so that one of several that is still loading does not speak for the others.
+        for _ in range(self._replicas):
+            try:
+                if await self._client.is_model_ready(self.model, client_timeout=timeout):
+                    return True
+            except (InferenceServerException, grpc.aio.AioRpcError):
+                continue
+        return False
 
     async def provenance(self, timeout: float) -> Provenance:
         """What the export wrote into the ensemble's configuration.
@@ -125,7 +150,8 @@ class TritonClient:
                 [tensor],
                 outputs=[InferRequestedOutput(name) for name in names],
                 client_timeout=timeout,
-                timeout=int(timeout * 1e6),
+                timeout=max(1, int(timeout * 1e6)),
+                headers=trace_headers(),
             )
         except (InferenceServerException, grpc.aio.AioRpcError) as error:
             raise _translate(error) from error
@@ -141,10 +167,21 @@ class TritonClient:
 
 
 def channel_arguments() -> list[tuple[str, int | str]]:
-    """GRPC channel arguments: message sizes."""
+    """GRPC channel arguments: message sizes, balancing over replicas, retries, and quick notice of dead connections."""
     return [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.enable_retries", 1),
+        # A frozen server or a cut cable says nothing: pings while a call waits find out. Triton ends connections that
+        # ping without a call, so there are none then.
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 0),
+        # gRPC's own patience grows to two minutes; a restarted replica should be back in seconds.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from gateway.problem_response import install_problem_handlers
-from gateway.request_body import InMemoryMultiPartParser, read_image, read_multipart_images
+from gateway.request_body import InMemoryMultiPartParser, read_image, read_image_parts
 
 IMAGE = bytes(range(256)) * 8
 MAX_BYTES = 4096
@@ -27,9 +27,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
     @app.post("/many")
     async def many(request: Request) -> list[int]:
-        images = await read_multipart_images(
-            request, "images", max_parts=2, max_image_bytes=MAX_BYTES, max_body_bytes=4 * MAX_BYTES
-        )
+        images = await read_image_parts(request, "images", max_parts=2, max_body_bytes=4 * MAX_BYTES)
         return [len(image) for image in images]
 
     transport = httpx.ASGITransport(app)

@@ -1,0 +1,92 @@
+"""Bounded permits: a photo is taken in while it is still small, or refused at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from gateway.deadline import Deadline
+from gateway.errors import Problem
+
+_RATE_WINDOW = 64
+"""Completed photos the drain rate is measured over."""
+
+_LONGEST_WAIT = 60.0
+"""Largest ``Retry-After``, seconds: after a stall the measured rate says little."""
+
+
+class Admission:
+    """Counts the photos that are queued or being scored; used inside one event loop.
+
+    Args:
+        max_requests: Most photos at a time.
+        max_pixels: Most pixels of all of them together, by their headers. One photo always fits.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, max_requests: int, max_pixels: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.requests = 0
+        self.pixels = 0
+        self._max_requests = max_requests
+        self._max_pixels = max_pixels
+        self._clock = clock
+        self._completed: deque[float] = deque(maxlen=_RATE_WINDOW)
+        self._released = asyncio.Event()
+
+    def check(self) -> None:
+        """Refuses a request whose photo could not be admitted now, before its body is read.
+
+        Raises:
+            Problem: ``overloaded``.
+        """
+        if self.requests >= self._max_requests:
+            raise self.overloaded(f"{self.requests} photos are being scored")
+
+    @contextlib.asynccontextmanager
+    async def admit(self, pixels: int, deadline: Deadline, *, wait: bool = False) -> AsyncIterator[None]:
+        """Holds a permit for one photo.
+
+        Args:
+            pixels: Width x height, from its header.
+            deadline: How long to wait at most.
+            wait: Whether to wait for room instead of refusing; for callers that are bounded themselves, such as the
+                images of a batch.
+
+        Raises:
+            Problem: ``overloaded``, or ``deadline-exceeded`` when waiting.
+        """
+        while wait and not self._fits(pixels):
+            self._released.clear()
+            try:
+                await asyncio.wait_for(self._released.wait(), deadline.remaining)
+            except asyncio.TimeoutError:
+                raise deadline.exceeded() from None
+        self.check()
+        if not self._fits(pixels):
+            raise self.overloaded(f"photos of {self.pixels / 1e6:.0f} megapixels are being scored")
+        self.requests += 1
+        self.pixels += pixels
+        try:
+            yield
+        finally:
+            self.requests -= 1
+            self.pixels -= pixels
+            self._completed.append(self._clock())
+            self._released.set()
+
+    def overloaded(self, reason: str) -> Problem:
+        """The refusal, with the time after which what is held now will have drained."""
+        return Problem("overloaded", f"The service is at its limit: {reason}.", retry_after=self.seconds_to_drain())
+
+    def seconds_to_drain(self) -> float:
+        """Time until the photos held now are done, at the rate at which the last ones were; 1 s when unknown."""
+        if len(self._completed) < 2:
+            return 1.0
+        rate = len(self._completed) / max(self._clock() - self._completed[0], 1e-3)
+        return min(max(self.requests / rate, 1.0), _LONGEST_WAIT)
+
+    def _fits(self, pixels: int) -> bool:
+        return self.requests < self._max_requests and (self.pixels == 0 or self.pixels + pixels <= self._max_pixels)
