@@ -1,0 +1,31 @@
+"""The gateway's app in this process, with real Face Mesh and no Triton, for tests that need no server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from gateway.app import create_app
+from gateway.service import Service
+from gateway.settings import Settings
+
+NO_TRITON = "127.0.0.1:1"
+"""Nobody listens on port 1."""
+
+
+@contextlib.asynccontextmanager
+async def running_app(**settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
+    """A client of an app that answers with geometry alone, and the service behind it.
+
+    Args:
+        settings: Fields of ``Settings`` that differ from the defaults for tests.
+    """
+    app = create_app(Settings(**({"threads": 1, "degrade": "geometric", "triton_urls": NO_TRITON} | settings)))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
+    ):
+        yield client, app.state.service
