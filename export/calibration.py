@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class Calibration:
         last_of_equals = np.append(np.diff(self.quantiles) > 0, True)
         return self.quantiles[last_of_equals], np.linspace(0, 100, QUANTILES)[last_of_equals]
 
-    def score(self, raw: NDArray[np.floating]) -> NDArray[np.float64]:
+    def score(self, raw: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Percentile of each raw value, 0..100: linear between the quantiles, clamped at the ends."""
         return np.interp(np.asarray(raw, np.float64), *self.knots())
 
@@ -71,7 +72,7 @@ class Calibration:
         path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def measure_calibration(name: str, regressor_sha256: str, source: str, raw: NDArray[np.floating]) -> Calibration:
+def measure_calibration(name: str, regressor_sha256: str, source: str, raw: NDArray[np.floating[Any]]) -> Calibration:
     """A calibration from the raw outputs of reference faces.
 
     Args:

@@ -68,7 +68,8 @@ def _untrained() -> Clip:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED_SEED)
         model = CLIPVisionModelWithProjection(CLIPVisionConfig(projection_dim=EMBEDDING_SIZE))
-    return Clip(model.eval(), f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
+    model.train(False)
+    return Clip(model, f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
 
 
 def _from_snapshot(path: Path) -> Clip:
@@ -114,12 +115,14 @@ def _load(name: str, **options: Any) -> CLIPVisionModelWithProjection:
     from transformers import CLIPVisionModelWithProjection
 
     try:
-        model, report = CLIPVisionModelWithProjection.from_pretrained(name, output_loading_info=True, **options)
+        loaded: Any = CLIPVisionModelWithProjection.from_pretrained(name, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ExportError(f"CLIP cannot be loaded from '{name}': {str(error).splitlines()[0]}") from error
+    model, report = loaded
     if report["missing_keys"]:
         raise ExportError(f"CLIP's weights in '{name}' are incomplete: {sorted(report['missing_keys'])[0]} is missing.")
-    return model.float().eval()
+    tower: CLIPVisionModelWithProjection = model.float().eval()
+    return tower
 
 
 def _checked(model: CLIPVisionModelWithProjection) -> CLIPVisionModelWithProjection:

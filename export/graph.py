@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -41,7 +40,8 @@ def clip_module(clip: Clip) -> torch.nn.Module:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             rgb = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
             embedding: torch.Tensor = self.tower(pixel_values=(rgb - self.mean) / self.std).image_embeds
-            return embedding / embedding.norm(dim=-1, keepdim=True)
+            unit: torch.Tensor = embedding / embedding.norm(dim=-1, keepdim=True)
+            return unit
 
     return PixelsToEmbedding().eval()
 
@@ -67,9 +67,7 @@ def export_clip(module: torch.nn.Module) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return without_traces(onnx.load_from_string(buffer.getvalue()))
+    return without_traces(program.model_proto)
 
 
 def regressor_graph(layers: Sequence[Layer], calibration: Calibration | None) -> onnx.ModelProto:
@@ -77,6 +75,7 @@ def regressor_graph(layers: Sequence[Layer], calibration: Calibration | None) ->
 
     ``SCORE`` is the sum over the calibration's intervals of how far ``RAW`` has come through each, times its share of
     100: piecewise linear, monotone, clamped, and exact at the stored quantiles. Without a calibration it is NaN.
+    ``EMBEDDING_COPY`` is the input again (the model's ``config.pbtxt`` says why).
 
     Args:
         layers: The regressor's linear layers.
@@ -99,11 +98,15 @@ def regressor_graph(layers: Sequence[Layer], calibration: Calibration | None) ->
             nodes.append(helper.make_node("Relu", [flow], [f"relu_{index}"], name=f"relu_{index}"))
             flow = f"relu_{index}"
     nodes += _score_nodes(calibration, constant)
+    nodes.append(helper.make_node("Identity", ["EMBEDDING"], ["EMBEDDING_COPY"], name="embedding_copy"))
     graph = helper.make_graph(
         nodes,
         "attractiveness_regressor",
         [helper.make_tensor_value_info("EMBEDDING", TensorProto.FLOAT, ["batch", EMBEDDING_SIZE])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("RAW", "SCORE")],
+        [
+            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("RAW", "SCORE")),
+            helper.make_tensor_value_info("EMBEDDING_COPY", TensorProto.FLOAT, ["batch", EMBEDDING_SIZE]),
+        ],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)

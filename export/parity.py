@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -38,9 +38,9 @@ class Answers:
         score: [N] points; NaN without a calibration.
     """
 
-    embedding: NDArray[np.floating]
-    raw: NDArray[np.floating]
-    score: NDArray[np.floating]
+    embedding: NDArray[np.floating[Any]]
+    raw: NDArray[np.floating[Any]]
+    score: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
@@ -40,7 +41,7 @@ def library_versions() -> dict[str, str]:
 
 
 def golden_parameters(
-    pixels: NDArray[np.uint8], embedding: NDArray[np.floating], raw: float, score: float, precision: str
+    pixels: NDArray[np.uint8], embedding: NDArray[np.floating[Any]], raw: float, score: float, precision: str
 ) -> dict[str, str]:
     """The golden input and its answer, as parameters.
 
