@@ -24,6 +24,7 @@ def evaluate(
     ),
     url: Annotated[str, typer.Option(envvar="FACESTATS_URL", help="The gateway.")] = "http://127.0.0.1:8080",
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Photos in flight.")] = 4,
+    pictures: Annotated[bool, typer.Option(help="Draw scatter, calibration and group gaps.")] = True,
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
 ) -> None:
     """Scores rated photos through the running service and reports how well it agrees with people."""
@@ -32,7 +33,7 @@ def evaluate(
         from evaluation.run import EvaluationOptions, run_evaluation
     except ModuleNotFoundError as error:
         raise fail(f"{error.name} is missing; install it with: pip install 'facestats-triton[evaluate]'.") from None
-    options = EvaluationOptions(images, ratings, out, url, api_key, group, sex_column, concurrency)
+    options = EvaluationOptions(images, ratings, out, url, api_key, group, sex_column, concurrency, pictures)
     try:
         run_evaluation(options, Console())
     except EvaluationError as error:

@@ -30,7 +30,7 @@ class AnswerCache:
 
     Args:
         path: The JSONL file; made if absent. A torn last line, from a run that was killed, is ignored.
-        receipt: The service's receipt.
+        receipt: The service's receipt; answers with another one are refused.
     """
 
     def __init__(self, path: Path, receipt: str) -> None:
@@ -65,7 +65,15 @@ class AnswerCache:
         return FaceScores(**entry["scores"])
 
     def put(self, key: str, filename: str, answer: FaceScores | PhotoRefusedError) -> None:
-        """Remembers an answer, on disk at once."""
+        """Remembers an answer, on disk at once; not a degraded one, which a later run may better.
+
+        Raises:
+            EvaluationError: The answer comes from another model than the one this run began with.
+        """
+        if isinstance(answer, FaceScores) and answer.receipt != self._receipt:
+            raise EvaluationError("the service changed its model during the run; run again to score with the new one.")
+        if isinstance(answer, FaceScores) and answer.degraded:
+            return
         entry: dict[str, Any] = {"key": key, "filename": filename}
         if isinstance(answer, PhotoRefusedError):
             entry["refused"] = {"code": answer.code, "detail": str(answer)}

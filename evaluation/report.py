@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +17,7 @@ from evaluation.statistics import Agreement, Estimate, GroupGap, Values, agreeme
 
 Kind = Literal["geometric", "holistic", "blended"]
 KINDS: tuple[Kind, ...] = ("geometric", "holistic", "blended")
+LEVELS = ("good", "fair", "poor")
 
 
 @dataclass(frozen=True)
@@ -111,40 +113,34 @@ def _by(data: Pairs, labels: Sequence[str]) -> dict[str, Agreement]:
 
 def print_report(console: Console, evaluation: Evaluation) -> None:
     """Prints the tables."""
-    table = Table(title="Agreement with human ratings (95 % bootstrap intervals)", title_justify="left")
-    table.add_column("photos")
-    table.add_column("score")
-    for heading in ("n", "Pearson r", "Spearman rho", "MAE after line"):
-        table.add_column(heading, justify="right")
-    for label, select in _rows(evaluation):
-        for kind in KINDS:
-            found = select(evaluation.kinds[kind])
-            if found is not None:
-                table.add_row(label if kind == KINDS[0] else "", kind, *_cells(found))
-        table.add_section()
-    console.print(table)
+    for kind, report in evaluation.kinds.items():
+        if not report.overall.photos:
+            console.print(f"No photo has a {kind} score.", style="yellow")
+            continue
+        table = Table(
+            title=f"Agreement of the {kind} score with people", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        )
+        table.add_column("photos", no_wrap=True)
+        for heading in ("n", "Pearson r", "Spearman rho", "MAE"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for label, found in _rows(report, evaluation.group_column):
+            table.add_row(label, str(found.photos), *map(_text, (found.pearson, found.spearman, found.error)))
+        console.print(table)
     _print_gaps(console, evaluation)
+    console.print("In brackets: 95 % bootstrap intervals. MAE: after the best line, in rating points.", style="dim")
     for failure in evaluation.failures:
         console.print(f"no score: {failure.filename}: {failure.code}: {failure.detail}", style="yellow", markup=False)
     for notice in evaluation.model.get("notices", []):
         console.print(str(notice), style="bold yellow", markup=False)
 
 
-def _rows(evaluation: Evaluation) -> list[tuple[str, Any]]:
-    sample = evaluation.kinds["geometric"]
-    rows: list[tuple[str, Any]] = [("all", lambda report: report.overall)]
-    if sample.within_groups is not None:
-        rows.append((f"within {evaluation.group_column}", lambda report: report.within_groups))
-    for name in sample.groups:
-        rows.append((f"{evaluation.group_column} = {name}", lambda report, name=name: report.groups.get(name)))
-    for name in ("good", "fair", "poor"):
-        if name in sample.levels:
-            rows.append((f"reliability {name}", lambda report, name=name: report.levels.get(name)))
+def _rows(report: KindReport, group_column: str | None) -> list[tuple[str, Agreement]]:
+    rows = [("all", report.overall)]
+    if report.within_groups is not None:
+        rows.append((f"within {group_column}", report.within_groups))
+    rows += [(name, found) for name, found in report.groups.items()]
+    rows += [(f"{name} photos", report.levels[name]) for name in LEVELS if name in report.levels]
     return rows
-
-
-def _cells(found: Agreement) -> tuple[str, ...]:
-    return str(found.photos), *(_text(estimate) for estimate in (found.pearson, found.spearman, found.error))
 
 
 def _text(estimate: Estimate | None) -> str:
@@ -155,7 +151,12 @@ def _print_gaps(console: Console, evaluation: Evaluation) -> None:
     gaps = {kind: evaluation.kinds[kind].gaps for kind in KINDS if evaluation.kinds[kind].gaps}
     if not gaps:
         return
-    table = Table(title="Group means against everybody, standard deviations", title_justify="left")
+    table = Table(
+        title="Group means against everybody, standard deviations",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column(str(evaluation.group_column))
     for heading in ("n", "people", *gaps):
         table.add_column(heading, justify="right")

@@ -32,6 +32,7 @@ class EvaluationOptions:
         group_column: Column of the ratings to report by.
         sex_column: Column of the ratings that selects the parameter set.
         concurrency: Photos in flight.
+        pictures: Whether to draw pictures.
     """
 
     images: Path
@@ -42,6 +43,7 @@ class EvaluationOptions:
     group_column: str | None = None
     sex_column: str | None = None
     concurrency: int = 4
+    pictures: bool = True
 
 
 def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
@@ -67,7 +69,7 @@ def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
     evaluation = evaluate_scores(model, options.group_column, scored, [*bad_rows, *failures])
     document = json.dumps(evaluation.document(), indent=2, allow_nan=False)
     (options.out / DOCUMENT_NAME).write_text(document + "\n", encoding="utf-8")
-    pictures = draw_pictures(evaluation, scored, options.out)
+    pictures = draw_pictures(evaluation, scored, options.out) if options.pictures else []
     print_report(console, evaluation)
     console.print(
         f"Written: {', '.join(str(path) for path in [options.out / DOCUMENT_NAME, *pictures])}", soft_wrap=True

@@ -42,6 +42,8 @@ class FaceScores:
         blended: The blend of both.
         reliability: 0..100.
         level: good, fair or poor.
+        receipt: What the service says made the scores.
+        degraded: True when Triton was away and geometry answered alone.
     """
 
     geometric: float | None
@@ -49,6 +51,8 @@ class FaceScores:
     blended: float | None
     reliability: float
     level: str
+    receipt: str
+    degraded: bool
 
 
 class ScoringService:
@@ -116,7 +120,7 @@ class ScoringService:
                 problem = _detail(answer)
                 if answer.status_code < 500 and answer.status_code != 429:
                     break
-                wait = min(_retry_after(answer) or wait, _LONGEST_WAIT)
+                wait = min(_retry_after(answer, wait), _LONGEST_WAIT)
             if attempt < _ATTEMPTS - 1:
                 time.sleep(wait)
         raise EvaluationError(f"the service stopped answering ({problem}); run again to continue.")
@@ -131,6 +135,8 @@ def _face_scores(document: dict[str, Any]) -> FaceScores:
         blended=face["score"],
         reliability=face["quality"]["reliability"],
         level=face["quality"]["level"],
+        receipt=document["model"]["receipt"],
+        degraded=document["degraded"],
     )
 
 
@@ -148,6 +154,6 @@ def _detail(answer: httpx.Response) -> str:
     return str(_problem(answer).get("detail", f"the service answered {answer.status_code}."))
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def _retry_after(answer: httpx.Response, otherwise: float) -> float:
     text = answer.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    return float(text) if text.isdigit() else otherwise
