@@ -68,7 +68,8 @@ def _untrained() -> Clip:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED_SEED)
         model = CLIPVisionModelWithProjection(CLIPVisionConfig(projection_dim=EMBEDDING_SIZE))
-    model.train(False)
+    tower: Any = model
+    return Clip(tower.eval(), f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
     return Clip(model, f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
 
 

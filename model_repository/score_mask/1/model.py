@@ -12,7 +12,7 @@ MASKED = ("SCORE", "RAW", "EMBEDDING")
 
 
 class TritonPythonModel:
-    """ERROR, SCORE, RAW, EMBEDDING -> SCORE, RAW, EMBEDDING."""
+    """ERROR, SCORE, RAW, EMBEDDING -> SCORE, RAW, EMBEDDING, ERROR."""
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Masks each request's items."""
@@ -23,12 +23,10 @@ class TritonPythonModel:
         # [N, 1] bytes: empty where the image was decoded.
         errors = pb_utils.get_input_tensor_by_name(request, "ERROR").as_numpy()
         failed = np.array([[bool(error)] for error in errors[:, 0]])
-        return pb_utils.InferenceResponse(
-            output_tensors=[
-                pb_utils.Tensor(
-                    name,
-                    np.where(failed, np.float32(np.nan), pb_utils.get_input_tensor_by_name(request, name).as_numpy()),
-                )
-                for name in MASKED
-            ]
-        )
+        masked = [
+            pb_utils.Tensor(
+                name, np.where(failed, np.float32(np.nan), pb_utils.get_input_tensor_by_name(request, name).as_numpy())
+            )
+            for name in MASKED
+        ]
+        return pb_utils.InferenceResponse(output_tensors=[*masked, pb_utils.Tensor("ERROR", errors)])
