@@ -10,7 +10,7 @@ from typing import IO
 
 _ERROR = re.compile(r"^(?:E\d{4} [^\]]*\] |error: )(?P<message>.*)$")
 _NO_GPU = re.compile(r"^[EW]\d{4} [^\]]*\] .*(CudaDriverHelper|CUDA driver version|pinned system memory)")
-_ROOT_CAUSE = "failed to load"
+_ROOT_CAUSES = ("failed to load", "Poll failed for model directory")
 
 
 class ServerLog:
@@ -48,6 +48,6 @@ class ServerLog:
         match = _ERROR.match(line)
         if match:
             message = match["message"].strip().strip('"')
-            if not (self.last_error or "").startswith(_ROOT_CAUSE):
+            if not (self.last_error or "").startswith(_ROOT_CAUSES):
                 self.last_error = message
         self._receive(line)

@@ -210,16 +210,22 @@ class TritonServer:
         self._supervisor.join()
 
     def _arguments(self, backends: Path) -> list[str]:
-        polling = (
-            ["--model-control-mode=none"]
+        # While polling, strict readiness would call a server unready for good as soon as one new version failed to
+        # load, although the version before it goes on serving.
+        changes = (
+            ["--model-control-mode=none", "--strict-readiness=true"]
             if self._poll_seconds is None
-            else ["--model-control-mode=poll", f"--repository-poll-secs={self._poll_seconds}"]
+            else [
+                "--model-control-mode=poll",
+                f"--repository-poll-secs={self._poll_seconds}",
+                "--strict-readiness=false",
+            ]
         )
         return [
             f"--id={self._owner.prefix}",
             f"--model-repository={self.repository.resolve()}",
             f"--model-config-name={self._model_config_name}",
-            *polling,
+            *changes,
             f"--backend-directory={backends}",
             f"--backend-config=python,shm-region-prefix-name={self._owner.prefix}",
             # Completion starts a stub per model only to ask for what the configurations say in full already.
@@ -230,7 +236,7 @@ class TritonServer:
             f"--http-port={self.ports.http}",
             f"--metrics-address={self.host}",
             f"--metrics-port={self.ports.metrics}",
-            "--strict-readiness=true",
+            # At the start all models must load: only then does Triton begin to listen.
             "--exit-on-error=true",
             f"--exit-timeout-secs={EXIT_TIMEOUT}",
             *([] if _GPU_DEVICE.exists() else _WITHOUT_GPU),
