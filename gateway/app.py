@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import structlog
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
 from gateway.api_docs import install_api_docs
+from gateway.logging import configure_logging
 from gateway.looksmax_routes import router as looksmax_router
 from gateway.metrics import Metrics
 from gateway.openapi import install_openapi
@@ -34,6 +36,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: The configuration; read from the environment if absent.
     """
     settings = settings or Settings()
+    if not structlog.is_configured():
+        # Structlog's own default prints local variables with a traceback, photos among them.
+        configure_logging(settings.log_level, settings.log_format)
     metrics = Metrics()
     tracing = Tracing(settings.trace_endpoint)
 

@@ -13,8 +13,8 @@ from gateway.openapi import problem_types, settings_schema
 
 _INTRODUCTION = """# Settings, limits and problem types
 
-This page is generated (`make docs`) from `gateway/settings.py` and `gateway/errors.py`; the OpenAPI document carries the
-same under `x-settings` and `x-problem-types`.
+This page is generated (`make docs`) from `gateway/settings.py` and `gateway/errors.py`; the OpenAPI document carries
+the same under `x-settings` and `x-problem-types`.
 
 ## Settings and limits
 

@@ -20,12 +20,16 @@ NO_TRITON = "127.0.0.1:1"
 async def running_app(**settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A client of an app that answers with geometry alone, and the service behind it.
 
+    The app itself is ``client._transport.app``, for tests that speak ASGI.
+
     Args:
         settings: Fields of ``Settings`` that differ from the defaults for tests.
     """
     app = create_app(Settings(**({"threads": 1, "degrade": "geometric", "triton_urls": NO_TRITON} | settings)))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test"
+        ) as client,
     ):
         yield client, app.state.service

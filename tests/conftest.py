@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,6 +27,12 @@ def example_path(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def face(example_path: Path) -> bytes:
+    """The example photo as it is sent: an encoded JPEG."""
+    return example_path.read_bytes()
+
+
+@pytest.fixture(scope="session")
 def photo(example_path: Path) -> np.ndarray:
     """The example photo, [512, 512, 3] uint8 RGB."""
     with Image.open(example_path) as image:
@@ -37,3 +46,29 @@ def shared_dir(root: Path) -> Path:
     if not path.is_dir():
         pytest.skip("needs the shared trial data (checkpoints, rated photos) in ../shared, which is absent")
     return path
+
+
+@pytest.fixture(scope="session")
+def exported_repository(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with CLIP ViT-B/32 exported into it, exactly as `facestats export` does."""
+    from rich.console import Console
+
+    from export.run import ExportOptions, export_models
+
+    output = tmp_path_factory.mktemp("exported") / "model_repository"
+    options = ExportOptions(weights="untrained", regressor="untrained", output=output)
+    export_models(options, Console(stderr=True, quiet=True))
+    return output
+
+
+@pytest.fixture(scope="session")
+def stack(exported_repository: Path) -> Iterator[Stack]:
+    """The running service: container-free Triton and gateway, one for the whole session; do not break it."""
+    with Stack(exported_repository) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway_url(stack: Stack) -> str:
+    """The running gateway's address."""
+    return stack.url

@@ -58,10 +58,10 @@ async def test_rates_are_counted_for_each_caller_in_photos() -> None:
     await access.charge("key:b")
 
 
-async def test_keys_over_http(example_path) -> None:  # type: ignore[no-untyped-def]
+async def test_keys_over_http(face: bytes) -> None:
     key = "fs_example"
     entry = f"web:{hashlib.sha256(key.encode()).hexdigest()}"
-    body = {"image": example_path.read_bytes()}
+    body = {"image": face}
     async with running_app(api_keys=entry, rate_limit="2/hour") as (client, _):
         refused = await client.post("/v1/score", files=body)
         assert refused.status_code == 401

@@ -1,0 +1,31 @@
+"""Without Triton the gateway refuses at once, or, where configured, answers with geometry alone and says so."""
+
+from __future__ import annotations
+
+from tests.asgi import running_app
+
+
+async def test_scores_are_refused_at_once_and_readiness_is_false(face: bytes) -> None:
+    async with running_app(degrade="none") as (client, _):
+        answer = await client.post("/v1/score", files={"image": face})
+        assert answer.status_code == 503
+        assert answer.json()["type"] == "urn:facestats:problem:triton-unavailable"
+        assert int(answer.headers["retry-after"]) >= 1
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"], ready.json()["triton"]) == (503, False, False)
+        assert (await client.get("/healthz")).status_code == 200
+        assert "facestats_triton_up 0.0" in (await client.get("/metrics")).text
+
+
+async def test_geometry_alone_is_marked_as_such(face: bytes) -> None:
+    async with running_app(degrade="geometric") as (client, _):
+        document = (await client.post("/v1/score", files={"image": face})).json()
+        ready = await client.get("/readyz")
+    (face,) = document["faces"]
+    assert document["degraded"] is True
+    assert face["score"] is None
+    assert face["holistic"] is None
+    assert 0 < face["geometric"]["score"] < 100
+    assert any("model server is away" in notice for notice in document["notices"])
+    assert (ready.status_code, ready.json()["triton"]) == (200, False)
+    assert ready.json()["reason"].startswith("Degraded")
