@@ -16,7 +16,7 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "console"]
     """Sends every log line of the process to standard error; call once, where a process starts.
 
     Args:
-        level: Least level that is written: ``debug``, ``info``, ``warning`` or ``error``.
+        level: Least level of our own events: ``debug``, ``info``, ``warning`` or ``error``; of libraries: ``warning``.
         log_format: ``json``, ``console`` (for people), or ``auto``: ``console`` on a terminal.
     """
     shared: list[Processor] = [
@@ -43,10 +43,9 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "console"]
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    # Chatty at INFO about every request of ours, or about themselves.
-    for name in ("httpx", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Libraries speak up when something is wrong; below that some of them quote what they parse (EXIF, form fields).
+    root.setLevel(logging.WARNING)
+    logging.getLogger("facestats").setLevel(level.upper())
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
