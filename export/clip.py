@@ -70,7 +70,6 @@ def _untrained() -> Clip:
         model = CLIPVisionModelWithProjection(CLIPVisionConfig(projection_dim=EMBEDDING_SIZE))
     tower: Any = model
     return Clip(tower.eval(), f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
-    return Clip(model, f"untrained ViT-B/32 (seed {UNTRAINED_SEED})", trained=False)
 
 
 def _from_snapshot(path: Path) -> Clip:

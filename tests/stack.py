@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 START_TIMEOUT = 180.0
+SERVES = "FaceStats serves at "
 
 
 def free_port() -> int:
@@ -58,8 +58,8 @@ class Stack:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        listening = self._listening.wait(START_TIMEOUT)
-        if not listening or self.process.poll() is not None:
+        self._listening.wait(START_TIMEOUT)
+        if not any(SERVES in line for line in self.log):
             self.stop()
             raise RuntimeError("the stack did not start:\n" + "".join(self.log[-40:]))
         return self
@@ -105,6 +105,6 @@ class Stack:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.log.append(line)
-            if re.match(r"FaceStats serves at ", line):
+            if SERVES in line:
                 self._listening.set()
         self._listening.set()

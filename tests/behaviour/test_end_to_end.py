@@ -40,7 +40,7 @@ def test_document_has_the_contract_s_parts(document: dict) -> None:
     assert 0 <= metric["score"] <= 100
     left, top, right, bottom = face["box"]
     # The astronaut's face, as a person would mark it on the photo.
-    np.testing.assert_allclose([left, top, right, bottom], [0.35, 0.15, 0.53, 0.41], atol=0.06)
+    np.testing.assert_allclose([left, top, right, bottom], [0.35, 0.14, 0.53, 0.35], atol=0.03)
     assert abs(face["pose"]["yaw"]) < 30
     assert face["quality"]["level"] in ("good", "fair", "poor")
     assert {"decode", "landmarks", "triton", "total"} <= set(document["timing_ms"])

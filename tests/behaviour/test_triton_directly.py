@@ -52,7 +52,9 @@ def test_grpc_answers_the_contract_s_tensors(stack: Stack, pixels: np.ndarray) -
 def test_http_json_and_binary_agree_with_grpc(stack: Stack, pixels: np.ndarray) -> None:
     expected = pixels_over_grpc(stack, pixels)["SCORE"][0, 0]
     body = {
-        "inputs": [{"name": "PIXELS", "shape": list(pixels.shape), "datatype": "UINT8", "data": pixels.ravel().tolist()}],
+        "inputs": [
+            {"name": "PIXELS", "shape": list(pixels.shape), "datatype": "UINT8", "data": pixels.ravel().tolist()}
+        ],
         "outputs": [{"name": "SCORE"}],
     }
     answer = httpx.post(f"http://{stack.http}/v2/models/attractiveness/infer", json=body, timeout=60)
