@@ -144,7 +144,7 @@ def _rows(report: KindReport, group_column: str | None) -> list[tuple[str, Agree
 
 
 def _text(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return "-" if estimate is None else f"{estimate.value:.2f} [{estimate.low:.2f},{estimate.high:.2f}]"
 
 
 def _print_gaps(console: Console, evaluation: Evaluation) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gateway.geometry.anatomy import SHAPE_LANDMARKS
 from gateway.geometry.canonical import eye_line_angle
 from gateway.geometry.reference import load_reference
+from gateway.warping import warp
 
 CaptureMode = Literal["stable", "fast"]
 
@@ -35,7 +36,8 @@ class Capture:
         first: [478, 3] float64, pass 1 on the whole photo, normalised by the photo's size.
         photo_width: Width of the photo, pixels.
         photo_height: Height of the photo, pixels.
-        mode: ``stable`` is the two-pass capture, ``fast`` pass 1 alone.
+        mode: ``stable`` is the two-pass capture, ``fast`` pass 1 alone. Where the second pass loses the face,
+            ``stable`` falls back to the landmarks of pass 1.
         frame_to_photo: [2, 3] float64 affine matrix from the frame's pixels to the photo's.
     """
 
@@ -133,7 +135,7 @@ def _capture_face(mesh: FaceMesh, rgb: NDArray[np.uint8], first: NDArray[np.floa
     height, width = rgb.shape[:2]
     if mode == "stable":
         to_crop = upright_crop_matrix(first[:, :2] * [width, height])
-        landmarks = _second_pass(mesh, _warp(rgb, to_crop))
+        landmarks = _second_pass(mesh, warp(rgb, to_crop, (CROP_SIDE, CROP_SIDE)))
         if landmarks is not None:
             to_photo = np.asarray(cv2.invertAffineTransform(to_crop), np.float64)
             return Capture(landmarks, CROP_SIDE, CROP_SIDE, first, width, height, mode, to_photo)
@@ -157,19 +159,6 @@ def upright_crop_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
     scale = CROP_SIDE / (_CROP_MARGIN * (high - low).max())
     shift = CROP_SIDE / 2 - scale * (low + high) / 2
     return np.hstack([scale * upright, shift[:, None]])
-
-
-def _warp(rgb: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    if scale < 0.5:
-        # Bilinear sampling would skip pixels: reduce by area first, to twice the crop's resolution.
-        height, width = rgb.shape[:2]
-        small = (max(1, round(width * 2 * scale)), max(1, round(height * 2 * scale)))
-        rgb = np.asarray(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix = matrix * [width / small[0], height / small[1], 1.0]
-    side = (CROP_SIDE, CROP_SIDE)
-    crop = cv2.warpAffine(rgb, matrix, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(crop, np.uint8)
 
 
 def _second_pass(mesh: FaceMesh, crop: NDArray[np.uint8]) -> NDArray[np.float64] | None:

@@ -15,6 +15,7 @@ from gateway.geometry.anatomy import FOREHEAD_TOP, GNATHION, SHAPE_LANDMARKS, ZY
 from gateway.geometry.canonical import eye_line_angle
 from gateway.landmarks import Capture
 from gateway.measured_lines import DRAWINGS, MeasuredLine, Point, Side
+from gateway.warping import warp
 
 Colour = tuple[int, int, int]
 
@@ -148,16 +149,16 @@ def _view(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _warp_photo(rgb: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    if scale < 0.5:
-        # Cubic sampling would skip pixels: reduce by area first.
-        height, width = rgb.shape[:2]
-        small = (max(1, round(width * 2 * scale)), max(1, round(height * 2 * scale)))
-        rgb = np.asarray(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix = matrix * [width / small[0], height / small[1], 1.0]
-    border = [channel / _DIMMED for channel in _BACKGROUND]
-    warped = cv2.warpAffine(rgb, matrix, (_PHOTO_WIDTH, _PHOTO_HEIGHT), flags=cv2.INTER_CUBIC, borderValue=border)
-    return np.asarray(np.asarray(warped) * _DIMMED, np.uint8)
+    red, green, blue = (channel / _DIMMED for channel in _BACKGROUND)
+    warped = warp(
+        rgb,
+        matrix,
+        (_PHOTO_WIDTH, _PHOTO_HEIGHT),
+        interpolation=cv2.INTER_CUBIC,
+        border_mode=cv2.BORDER_CONSTANT,
+        border_colour=(red, green, blue),
+    )
+    return np.asarray(warped * _DIMMED, np.uint8)
 
 
 def _face_frame(points: NDArray[np.float64]) -> _Frame:

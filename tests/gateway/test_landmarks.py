@@ -122,3 +122,31 @@ def test_a_large_photo_is_reduced_by_area(mesh: FaceMesh, photo: Photo) -> None:
     assert small_capture is not None
     assert large_capture is not None
     assert np.abs(small_capture.landmarks - large_capture.landmarks)[:468, :2].mean() < 0.006
+
+
+class Forgetful(FaceMesh):
+    """Loses the face in some of its runs: in the photo (0), the crop (1) or the crop's mirror image (2)."""
+
+    def __init__(self, mesh: FaceMesh, lost: set[int]) -> None:
+        self.mesh, self.lost, self.runs = mesh, lost, 0
+
+    def detect(self, rgb: Photo) -> list[NDArray[np.float64]]:
+        run, self.runs = self.runs, self.runs + 1
+        return [] if run in self.lost else self.mesh.detect(rgb)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_one_run_of_the_second_pass_is_enough(mesh: FaceMesh, photo: Photo, lost: int) -> None:
+    both, one = capture(mesh, photo, "stable"), capture(Forgetful(mesh, {lost}), photo, "stable")
+    assert both is not None
+    assert one is not None
+    assert one.width == CROP_SIDE
+    assert 0 < np.abs(one.landmarks - both.landmarks)[:468, :2].mean() < 0.01
+
+
+def test_without_the_second_pass_the_first_one_counts(mesh: FaceMesh, photo: Photo) -> None:
+    found = capture(Forgetful(mesh, {1, 2}), photo, "stable")
+    assert found is not None
+    assert (found.width, found.height) == (photo.shape[1], photo.shape[0])
+    np.testing.assert_array_equal(found.landmarks, found.first)
+    np.testing.assert_allclose(found.photo_points(), found.first[:, :2] * [photo.shape[1], photo.shape[0]])
