@@ -1,0 +1,52 @@
+"""The repositories a run serves: one a precision, exported once and kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+CACHE = Path(__file__).parent / "cache"
+"""Where the exports of a benchmark live (git-ignored)."""
+
+ENCODER = "clip_image_encoder"
+
+
+class ExportFailedError(RuntimeError):
+    """A precision cannot be exported; the export's own message was shown."""
+
+
+def exported_repository(precision: str) -> Path:
+    """The benchmark's export of a precision, made if it is not there, in a process of its own.
+
+    Raises:
+        ExportFailedError: The export refused.
+    """
+    repository = CACHE / precision
+    command = [sys.executable, "-m", "cli", "export", "--precision", precision, "--output", str(repository)]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise ExportFailedError(f"the {precision} export failed, see its message above.")
+    return repository
+
+
+def newest_model(repository: Path) -> Path:
+    """The ``model.onnx`` of CLIP that Triton serves: the highest version's.
+
+    Raises:
+        FileNotFoundError: Nothing is exported.
+    """
+    found = sorted((repository / ENCODER).glob("*/model.onnx"), key=lambda path: int(path.parent.name))
+    if not found:
+        raise FileNotFoundError(f"{repository} has no exported {ENCODER}.")
+    return found[-1]
+
+
+def instances_and_threads(repository: Path, cores: int) -> tuple[int, int]:
+    """Instances of CLIP and threads of each, as the exported configuration has them (no thread count: all cores)."""
+    config = model_config_pb2.ModelConfig()
+    text_format.Parse((repository / ENCODER / "configs" / "exported.pbtxt").read_text(), config)
+    threads = config.parameters["intra_op_thread_count"].string_value if config.parameters else ""
+    return max(1, sum(group.count for group in config.instance_group)), int(threads or 0) or cores

@@ -1,0 +1,150 @@
+"""A run's outcome as a document: JSON for machines, tables for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.measurement import Sample, median_sample, spread
+from benchmarks.ratios import Ratio, Round, ratios
+
+SECTION_START, SECTION_END = "<!-- measured: begin -->", "<!-- measured: end -->"
+"""What the generated part of a page stands between."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found.
+
+    Attributes:
+        machine: What was measured on.
+        served: Precision to what the server says of its export.
+        samples: Subject to the median of its rounds.
+        spreads: Subject to how far its rounds' throughputs lie apart, (largest - smallest) / median.
+        ratios: The ratios with their targets.
+        rounds: How many rounds.
+    """
+
+    machine: dict[str, Any]
+    served: dict[str, dict[str, str]]
+    samples: dict[str, Sample]
+    spreads: dict[str, float]
+    ratios: list[Ratio]
+    rounds: int
+
+    def document(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return dataclasses.asdict(self) | {
+            "ratios": [dataclasses.asdict(ratio) | {"met": ratio.met} for ratio in self.ratios]
+        }
+
+
+def make_report(
+    rounds: Sequence[Round], machine: dict[str, Any], served: dict[str, dict[str, str]]
+) -> Report:
+    """The medians and ratios of some rounds."""
+    names = list(dict.fromkeys(name for samples in rounds for name in samples))
+    by_subject = {name: [samples[name] for samples in rounds if name in samples] for name in names}
+    return Report(
+        machine=machine,
+        served=served,
+        samples={name: median_sample(found) for name, found in by_subject.items()},
+        spreads={name: spread([sample.images_per_second for sample in found]) for name, found in by_subject.items()},
+        ratios=ratios(rounds, int(machine["cores"])),
+        rounds=len(rounds),
+    )
+
+
+def describe_machine(cores: int) -> dict[str, Any]:
+    """Processor, cores, memory, load and the versions that matter."""
+    from importlib.metadata import version
+
+    packages = ("onnxruntime", "torch", "transformers", "mediapipe", "nvidia-pytriton", "tritonclient", "locust")
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "load_before": round(psutil.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def _processor() -> str:
+    found = subprocess.run(["lscpu"], check=False, capture_output=True, text=True, env={"LC_ALL": "C"}).stdout
+    names = [line.partition(":")[2].strip() for line in found.splitlines() if line.startswith("Model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def subject_rows(report: Report) -> list[tuple[str, ...]]:
+    """The subjects' table, its heading first."""
+    heading = ("subject", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/image", "memory MB", "failed", "spread")
+    rows = [heading]
+    for name, sample in report.samples.items():
+        rows.append(
+            (
+                name,
+                f"{sample.images_per_second:.1f}",
+                *(f"{value:.1f}" for value in (sample.p50, sample.p95, sample.p99)),
+                "" if sample.cpu_ms is None else f"{sample.cpu_ms:.1f}",
+                "" if not sample.memory_mb else f"{sample.memory_mb:.0f}",
+                f"{sample.failed:.0%}" if sample.failed else "",
+                f"{report.spreads[name]:.0%}",
+            )
+        )
+    return rows
+
+
+def ratio_rows(report: Report) -> list[tuple[str, ...]]:
+    """The ratios' table, its heading first."""
+    rows = [("ratio", "measured", "target", "met", "spread")]
+    for ratio in report.ratios:
+        sign = ">=" if ratio.at_least else "<="
+        met = "yes" if ratio.met else "**no**"
+        rows.append((ratio.name, f"{ratio.value:.3g}", f"{sign} {ratio.target:g}", met, f"{ratio.spread:.0%}"))
+    return rows
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is the heading, the first column is text, the others are figures."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
+    return "\n".join(lines)
+
+
+def markdown(report: Report) -> str:
+    """The generated part of the performance page."""
+    machine = report.machine
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    weights = ", ".join(
+        f"{precision}: {said.get('weights', 'unknown')} weights" for precision, said in report.served.items()
+    )
+    return "\n\n".join(
+        [
+            f"{report.rounds} rounds on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+            f"Python {machine['python']}; {versions}. Load average before the run: {machine['load_before']}. "
+            f"Served: {weights}. Every figure is the median over the rounds; `spread` is (largest - smallest) / median.",
+            markdown_table(ratio_rows(report)),
+            markdown_table(subject_rows(report)),
+        ]
+    )
+
+
+def replace_section(page: Path, text: str) -> None:
+    """Puts the text between the page's two marks.
+
+    Raises:
+        ValueError: The page lacks the marks.
+    """
+    before, start, rest = page.read_text().partition(SECTION_START)
+    _, end, after = rest.partition(SECTION_END)
+    if not start or not end:
+        raise ValueError(f"{page} has no generated section ({SECTION_START} ... {SECTION_END}).")
+    page.write_text(f"{before}{SECTION_START}\n{text}\n{SECTION_END}{after}")

@@ -1,0 +1,80 @@
+"""What every subject is given: one photo, as a file, as CLIP's pixels, and as a phone would take it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gateway.alignment import aligned_crop
+from gateway.imaging import decode_image
+from gateway.landmarks import FaceMesh, capture
+from gateway.preprocessing import clip_pixels
+
+PHONE_SIZE = (4032, 3024)
+"""Width and height of a 12-megapixel phone photo."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The photo that is measured with.
+
+    Attributes:
+        path: An image file that shows one face.
+    """
+
+    path: Path
+
+    @functools.cached_property
+    def data(self) -> bytes:
+        """The file's bytes."""
+        return self.path.read_bytes()
+
+    @functools.cached_property
+    def rgb(self) -> NDArray[np.uint8]:
+        """[H, W, 3] uint8."""
+        return decode_image(self.data)
+
+    @functools.cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """[224, 224, 3] uint8: the aligned face, as the gateway sends it to Triton.
+
+        Raises:
+            ValueError: The photo shows no face.
+        """
+        with FaceMesh() as mesh:
+            found = capture(mesh, self.rgb, "stable")
+        if found is None:
+            raise ValueError(f"No face is found in {self.path}; benchmark with a photo of one face.")
+        return clip_pixels(aligned_crop(self.rgb, found.photo_points()))
+
+    def batch(self, size: int) -> NDArray[np.uint8]:
+        """[size, 224, 224, 3] uint8."""
+        return np.repeat(self.pixels[np.newaxis], size, axis=0)
+
+    @functools.cached_property
+    def phone_photo(self) -> bytes:
+        """The photo enlarged to 12 megapixels, a JPEG of quality 90."""
+        buffer = io.BytesIO()
+        Image.fromarray(self.rgb).resize(PHONE_SIZE, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
+
+    def write_perf_analyzer_inputs(self, folder: Path) -> dict[str, Path]:
+        """Writes the input files of ``perf_analyzer``: tensor name to file."""
+        # perf_analyzer hands decoded base64 on as it is, and Triton wants strings with their length before them.
+        string = struct.pack("<I", len(self.data)) + self.data
+        image = {"IMAGE": {"content": {"b64": base64.b64encode(string).decode()}, "shape": [1]}}
+        pixels = {"PIXELS": {"content": self.pixels.ravel().tolist(), "shape": list(self.pixels.shape)}}
+        files = {}
+        for name, tensors in (("IMAGE", image), ("PIXELS", pixels)):
+            files[name] = folder / f"{name.lower()}.json"
+            files[name].write_text(json.dumps({"data": [tensors]}))
+        return files
