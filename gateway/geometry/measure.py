@@ -115,10 +115,10 @@ def measure(capture: Capture, sex: Sex | None = None, design: Design = "metrics"
     try:
         with np.errstate(divide="raise", over="raise", invalid="raise"):
             face = canonical_face(landmarks * [capture.width, capture.height, capture.width], reference)
-            blamed = unsupported_metrics(face, first, capture.photo_width, capture.photo_height, reference)
-            quality = assess(face, first, capture.photo_width, capture.photo_height, reference, set(blamed.values()))
+            blamed = unsupported_metrics(face, capture)
+            quality = assess(face, capture, set(blamed.values()))
             raw = np.array([metric.measure(face) for metric in METRICS])
-            values = correct_to_frontal(raw, face, reference)
+            values = correct_to_frontal(raw, face)
             scores = score_values(values, parameters, reference.one_sided)
             supported = np.array([metric.name not in blamed for metric in METRICS])
             total = weighted_mean(scores, parameters.weight, supported)

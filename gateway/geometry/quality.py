@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.geometry.anatomy import SHAPE_LANDMARKS, ZYGION
 from gateway.geometry.canonical import CanonicalFace, GeometryError
-from gateway.geometry.reference import Reference
+
+if TYPE_CHECKING:
+    from gateway.landmarks import Capture
 
 Level = Literal["good", "fair", "poor"]
 Factor = Literal["pose", "size", "mouth", "fit", "framing"]
@@ -49,29 +50,20 @@ class Quality:
     face_width: float
 
 
-def assess(
-    face: CanonicalFace,
-    first: NDArray[np.float64],
-    photo_width: int,
-    photo_height: int,
-    reference: Reference,
-    blamed: Collection[Factor] = (),
-) -> Quality:
+def assess(face: CanonicalFace, capture: Capture, blamed: Collection[Factor]) -> Quality:
     """Rates how far the photo supports the measurements.
 
     Args:
         face: The measured face.
-        first: [478, 3] float64 landmarks of pass 1, normalised by the photo.
-        photo_width: Pixels.
-        photo_height: Pixels.
-        reference: The constants of the score.
+        capture: Its landmarks; those of pass 1 tell its size and framing.
         blamed: Factors that made metrics unsupported; they are warned of whatever their size.
 
     Raises:
         GeometryError: The face has no width in the photo.
     """
-    constants = reference.quality
-    across = (first[ZYGION[1]] - first[ZYGION[0]]) * [photo_width, photo_height, photo_width]
+    constants = face.reference.quality
+    first = capture.first
+    across = (first[ZYGION[1]] - first[ZYGION[0]]) * [capture.photo_width, capture.photo_height, capture.photo_width]
     width = float(np.linalg.norm(across))
     if width == 0:
         raise GeometryError("The landmarks are degenerate: the face has no width.")
@@ -89,7 +81,7 @@ def assess(
         "good" if reliability >= constants["good"] else "fair" if reliability >= constants["fair"] else "poor"
     )
     limiting = min(factors, key=factors.__getitem__)
-    warnings = _warnings(factors, level, limiting, blamed, _advice(face, width, reference))
+    warnings = _warnings(factors, level, limiting, blamed, _advice(face, width))
     return Quality(reliability, level, warnings, factors, limiting, width)
 
 
@@ -116,8 +108,8 @@ def _warnings(
     return tuple(sentences)
 
 
-def _advice(face: CanonicalFace, width: float, reference: Reference) -> Mapping[Factor, str]:
-    constants = reference.quality
+def _advice(face: CanonicalFace, width: float) -> Mapping[Factor, str]:
+    constants = face.reference.quality
     enough = constants["size_full_px"]
     if abs(face.yaw) / constants["yaw_half"] >= abs(face.pitch) / constants["pitch_half"]:
         side = "left" if face.yaw > 0 else "right"

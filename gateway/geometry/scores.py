@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.geometry.canonical import CanonicalFace
-from gateway.geometry.reference import PERCENTILES, Distribution, Parameters, Reference
+from gateway.geometry.reference import PERCENTILES, Distribution, Parameters
 
 _STANDARD_NORMAL = NormalDist()
 
@@ -19,17 +19,17 @@ _SMALLEST_SHARE = 0.5
 """Least share of the weights that must be supported for a total or a group to mean what it says."""
 
 
-def correct_to_frontal(values: NDArray[np.float64], face: CanonicalFace, reference: Reference) -> NDArray[np.float64]:
+def correct_to_frontal(values: NDArray[np.float64], face: CanonicalFace) -> NDArray[np.float64]:
     """Removes what pose and an open mouth add to the values, after a regression over the reference faces.
 
     Args:
         values: [M] float64 as measured.
         face: The face, for its pose and mouth opening.
-        reference: The constants of the score.
 
     Returns:
         [M] float64, the values expected of the same face seen from the front with closed lips.
     """
+    reference = face.reference
     limits = reference.limits
     yaw = np.clip(face.yaw, -limits.yaw, limits.yaw)
     pitch = np.clip(face.pitch, -limits.pitch, limits.pitch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ from gateway.geometry.anatomy import (
 from gateway.geometry.canonical import CanonicalFace
 from gateway.geometry.metrics import METRICS
 from gateway.geometry.quality import Factor
-from gateway.geometry.reference import Reference
+
+if TYPE_CHECKING:
+    from gateway.landmarks import Capture
 
 _HIDING_YAW = 60.0
 """Turned further, degrees, the far half of the face is hidden and its landmarks are guesses."""
@@ -49,25 +52,20 @@ _MOVED_BY_MOUTH = frozenset(
 """Landmarks that an opening mouth moves."""
 
 
-def unsupported_metrics(
-    face: CanonicalFace, first: NDArray[np.float64], photo_width: int, photo_height: int, reference: Reference
-) -> dict[str, Factor]:
+def unsupported_metrics(face: CanonicalFace, capture: Capture) -> dict[str, Factor]:
     """Finds the metrics whose landmarks the photo does not show, or shows beyond what can be corrected.
 
     Args:
         face: The measured face.
-        first: [478, 3] float64 landmarks of pass 1, normalised by the photo.
-        photo_width: Pixels.
-        photo_height: Pixels.
-        reference: The constants of the score.
+        capture: Its landmarks; those of pass 1 tell what lies outside the photo.
 
     Returns:
         Metric name -> the factor to blame, a key of ``REASONS``. Metrics that are supported are absent.
     """
-    outside = _outside(first, photo_width, photo_height)
+    outside = _outside(capture)
     shape_outside = bool(outside[:SHAPE_LANDMARKS].mean() > _SHAPE_OUTSIDE)
-    hidden = _hidden(face, reference)
-    mouth_wide_open = face.mouth_opening > reference.limits.mouth
+    hidden = _hidden(face)
+    mouth_wide_open = face.mouth_opening > face.reference.limits.mouth
     blamed: dict[str, Factor] = {}
     if not (outside.any() or hidden.any() or mouth_wide_open):
         return blamed
@@ -83,18 +81,18 @@ def unsupported_metrics(
     return blamed
 
 
-def _outside(first: NDArray[np.float64], photo_width: int, photo_height: int) -> NDArray[np.bool_]:
+def _outside(capture: Capture) -> NDArray[np.bool_]:
     """[478] bool: beyond the photo's border by more than the mesh's noise."""
-    size = np.array([photo_width, photo_height], np.float64)
-    pixels = first[:, :2] * size
+    size = np.array([capture.photo_width, capture.photo_height], np.float64)
+    pixels = capture.first[:, :2] * size
     margin = _BORDER * float(np.hypot(*(pixels[ZYGION[1]] - pixels[ZYGION[0]])))
     outside: NDArray[np.bool_] = ((pixels < -margin) | (pixels > size + margin)).any(1)
     return outside
 
 
-def _hidden(face: CanonicalFace, reference: Reference) -> NDArray[np.bool_]:
+def _hidden(face: CanonicalFace) -> NDArray[np.bool_]:
     """[478] bool: on the far side of a face in profile."""
-    across = reference.mean_shape[:, 0]
+    across = face.reference.mean_shape[:, 0]
     if abs(face.yaw) <= _HIDING_YAW:
         return np.zeros(len(across), np.bool_)
     # A face that points to the left of the image turns the half on that side away.
