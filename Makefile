@@ -5,18 +5,18 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-fast lint format clean
+.PHONY: help setup system serve score export test test-fast lint format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## Create .venv and install everything (once)
 
-$(VENV)/.ready: pyproject.toml client/pyproject.toml deploy/system-packages.sh
+$(VENV)/.ready: pyproject.toml constraints.txt client/pyproject.toml deploy/system-packages.sh
 	sh deploy/system-packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet -e '.[dev]' -e client
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' -e client
 	touch $@
 
 serve: setup  ## Export if needed, then serve on http://127.0.0.1:8080 until Ctrl-C
@@ -42,6 +42,10 @@ lint: setup  ## ruff and mypy --strict
 format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+lock: setup  ## Write constraints.txt from the current environment
+	(sed -n 1p constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | sed 's/+cpu//') > constraints.new
+	mv constraints.new constraints.txt
 
 clean:  ## Remove generated models, caches and the virtual environment
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
