@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +31,12 @@ class Stack:
     Attributes:
         repository: The exported model repository it serves.
         settings: Further ``FACESTATS_...`` variables.
+        wrapper: Command in front of it, for example one that gives it a namespace of its own.
     """
 
     repository: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    wrapper: Sequence[str] = ()
     port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
@@ -43,6 +45,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         command = [
+            *self.wrapper,
             *(sys.executable, "-m", "cli", "up", "--repository", str(self.repository), "--port", str(self.port)),
             *("--triton-grpc-port", str(self.grpc_port), "--triton-http-port", str(self.http_port)),
             *("--triton-metrics-port", str(self.metrics_port)),
