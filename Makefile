@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-fast lint format lock clean
+.PHONY: help setup system serve score export test test-fast lint format lock load-generator clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ lint: setup  ## ruff and mypy --strict
 format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+load-generator: .venv-load/bin/locust  ## Install Locust, in an environment of its own
+
+.venv-load/bin/locust:
+	$(PYTHON) -m venv .venv-load
+	.venv-load/bin/python -m pip install --quiet "locust==2.47.0"
 
 lock: setup  ## Write constraints.txt from the current environment
 	(sed -n 1p constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | sed 's/+cpu//') > constraints.new

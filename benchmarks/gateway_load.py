@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,9 @@ from benchmarks.workload import Workload
 
 LONGEST_ANSWER = 30.0
 """Seconds an answer may take: the gateway's own default deadline."""
+
+LOCUST = Path(__file__).parent.parent / ".venv-load" / "bin" / "locust"
+"""In an environment of its own: Locust and tritonclient want different releases of geventhttpclient."""
 
 _MOST_USERS = 400
 
@@ -100,11 +102,13 @@ def run_arrivals(url: str, photo: Path, query: str, rate: float, arrivals: int) 
     Raises:
         LoadError: Locust is not installed or failed.
     """
+    if not LOCUST.is_file():
+        raise LoadError("Locust is not installed; run: make load-generator")
     users = str(min(arrivals, _MOST_USERS))
     with tempfile.TemporaryDirectory() as folder:
         outcomes = Path(folder) / "outcomes.jsonl"
         command = [
-            *(sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("arrivals.py"))),
+            *(str(LOCUST), "-f", str(Path(__file__).with_name("arrivals.py"))),
             *("--headless", "--only-summary", "--loglevel", "ERROR", "--host", url, "-u", users, "-r", users),
             *("-t", f"{round(arrivals / rate + LONGEST_ANSWER)}s", "--stop-timeout", "1", "--exit-code-on-error", "0"),
             *("--photo", str(photo), "--query", query, "--rate", str(rate), "--arrivals", str(arrivals)),
