@@ -80,6 +80,10 @@ class TritonServer:
         log: Called with each line of Triton's log, in a thread of its own; the launcher's own lines have Triton's
             form (``W1231 23:59:59.000000 pid local_triton] "..."``).
         restart: Whether to restart a server that crashed after it had been ready.
+
+    Attributes:
+        owner: What its processes and shared-memory regions are known by.
+        restarts: How often it has been restarted.
     """
 
     def __init__(
@@ -103,7 +107,7 @@ class TritonServer:
         self._extra_args = tuple(extra_args)
         self._log = ServerLog(log, gpu=_GPU_DEVICE.exists())
         self._restart = restart
-        self._owner = Owner.new()
+        self.owner = Owner.new()
         self._changed = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self._was_ready = False
@@ -139,7 +143,7 @@ class TritonServer:
         installation = find_installation()
         for removed in clean_after_dead_owners():
             self._log.say("W", f"removed what a killed predecessor left: {removed}")
-        backends = self._owner.run_directory / "backends"
+        backends = self.owner.run_directory / "backends"
         installation.lay_out_backends(backends)
         command = [str(installation.server), *self._arguments(backends)]
         environment = installation.environment(os.environ)
@@ -185,7 +189,7 @@ class TritonServer:
                 return False
             # Another server may hold the port while ours fails to get it.
             connection.request("GET", "/v2")
-            return bool(json.loads(connection.getresponse().read())["name"] == self._owner.prefix)
+            return bool(json.loads(connection.getresponse().read())["name"] == self.owner.prefix)
         except (OSError, http.client.HTTPException, ValueError, KeyError):
             return False
         finally:
@@ -222,12 +226,12 @@ class TritonServer:
             ]
         )
         return [
-            f"--id={self._owner.prefix}",
+            f"--id={self.owner.prefix}",
             f"--model-repository={self.repository.resolve()}",
             f"--model-config-name={self._model_config_name}",
             *changes,
             f"--backend-directory={backends}",
-            f"--backend-config=python,shm-region-prefix-name={self._owner.prefix}",
+            f"--backend-config=python,shm-region-prefix-name={self.owner.prefix}",
             # Completion starts a stub per model only to ask for what the configurations say in full already.
             "--disable-auto-complete-config",
             f"--grpc-address={self.host}",
@@ -256,12 +260,12 @@ class TritonServer:
                     break
                 if time.monotonic() - started > STABLE_AFTER:
                     delay = FIRST_RESTART_DELAY
-                self._log.say("E", f"{self._describe_end(code)} Restarting in {delay:g} s.")
+                self._log.say("E", f"{self._describe_end(code)}. Restarting in {delay:g} s.")
                 if self._changed.wait_for(lambda: self._stopping, timeout=delay):
                     break
                 self.restarts += 1
             delay = min(2 * delay, LONGEST_RESTART_DELAY)
-        self._owner.clean()
+        self.owner.clean()
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -271,6 +275,7 @@ class TritonServer:
         with self._changed:
             if self._stopping:
                 return 0
+            self._log.last_error = None
             # A session of its own: Ctrl-C in a terminal reaches the launcher, which stops Triton in order.
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_BOUND_PROCESS), str(os.getpid()), *command],
@@ -286,9 +291,9 @@ class TritonServer:
         reader.start()
         code = process.wait()
         # Stubs that outlive the server hold its log open: they go before the log can end.
-        self._owner.clean_processes()
+        self.owner.clean_processes()
         reader.join()
-        self._owner.clean_regions()
+        self.owner.clean_regions()
         return code
 
     def _has_ended(self) -> bool:
@@ -297,4 +302,4 @@ class TritonServer:
     def _describe_end(self, code: int) -> str:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         reason = self._log.last_error
-        return f"Triton {how}: {reason}" if reason else f"Triton {how}; its log (--verbose) may say why."
+        return f"Triton {how}: {reason}" if reason else f"Triton {how}"

@@ -61,31 +61,27 @@ def save_echo(path: Path) -> None:
     )
 
 
-def scale_config(name: str, extra: str = "", kind: str = "KIND_CPU", dims: int = 2, batch: int = 8) -> str:
+def scale_config(name: str, extra: str = "", instances: str = "kind: KIND_CPU, count: 1", batch: int = 8) -> str:
     return f"""
 name: "{name}"
 backend: "onnxruntime"
 max_batch_size: {batch}
-input [ {{ name: "X", data_type: TYPE_FP32, dims: [ {dims} ] }} ]
-output [ {{ name: "Y", data_type: TYPE_FP32, dims: [ {dims} ] }} ]
-instance_group [ {{ kind: {kind}, count: 1 }} ]
+input [ {{ name: "X", data_type: TYPE_FP32, dims: [ 2 ] }} ]
+output [ {{ name: "Y", data_type: TYPE_FP32, dims: [ 2 ] }} ]
+instance_group [ {{ {instances} }} ]
 {extra}
 """
 
 
-def add_scale_model(repository: Path, name: str = "scale", extra: str = "", factor: float = 2.0) -> Path:
-    save_scale(repository / name / "1" / "model.onnx", factor)
-    (repository / name / "config.pbtxt").write_text(scale_config(name, extra))
+def add_scale_model(repository: Path, name: str = "scale", config: str | None = None) -> Path:
+    save_scale(repository / name / "1" / "model.onnx")
+    (repository / name / "config.pbtxt").write_text(config or scale_config(name))
     return repository / name
-
-
-def parameter(name: str, value: str) -> str:
-    return f'parameters [ {{ key: "{name}", value: {{ string_value: "{value}" }} }} ]'
 
 
 def tracked_repository(source: Path, target: Path) -> Path:
     """The project's own repository with tiny graphs of the same tensors in place of CLIP and the regressor."""
-    tracked = [path for path in source.rglob("*") if path.name == "config.pbtxt" or path.suffix == ".py"]
+    tracked = [*source.glob("*/config.pbtxt"), *source.glob("*/1/*.py")]
     for path in tracked:
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -114,11 +110,13 @@ def tracked_repository(source: Path, target: Path) -> Path:
             helper.make_node("MatMul", ["EMBEDDING", "weights"], ["RAW"]),
             helper.make_node("Sigmoid", ["RAW"], ["share"]),
             helper.make_node("Mul", ["share", "hundred"], ["SCORE"]),
+            helper.make_node("Identity", ["EMBEDDING"], ["EMBEDDING_COPY"]),
         ],
         [helper.make_tensor_value_info("EMBEDDING", TensorProto.FLOAT, ["N", 512])],
         [
             helper.make_tensor_value_info("RAW", TensorProto.FLOAT, ["N", 1]),
             helper.make_tensor_value_info("SCORE", TensorProto.FLOAT, ["N", 1]),
+            helper.make_tensor_value_info("EMBEDDING_COPY", TensorProto.FLOAT, ["N", 512]),
         ],
         {
             "weights": random.normal(size=(512, 1)).astype(np.float32),

@@ -1,0 +1,129 @@
+"""The tracked model repository on the container-free Triton, with tiny graphs in place of CLIP and the regressor."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.grpc.aio
+from numpy.typing import NDArray
+from PIL import Image
+from tritonclient.utils import InferenceServerException
+
+from gateway.imaging import decode_image
+from gateway.preprocessing import clip_pixels
+from local_triton.server import TritonPorts, TritonServer
+from tests.local_triton.tiny_models import tracked_repository
+from tests.local_triton.triton_client import infer
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def ports(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonPorts]:
+    repository = tracked_repository(root / "model_repository", tmp_path_factory.mktemp("models"))
+    with TritonServer(repository, TritonPorts.free()) as server:
+        server.wait_ready(60)
+        yield server.ports
+
+
+def images(*files: bytes) -> dict[str, NDArray[Any]]:
+    return {"IMAGE": np.array([[file] for file in files], dtype=np.object_)}
+
+
+def picture(colour: tuple[int, int, int], encoding: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 260), colour).save(buffer, encoding)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "outputs"),
+    [
+        (
+            "attractiveness",
+            {"PIXELS": ("UINT8", [-1, 224, 224, 3])},
+            {"SCORE": ("FP32", [-1, 1]), "RAW": ("FP32", [-1, 1]), "EMBEDDING": ("FP32", [-1, 512])},
+        ),
+        (
+            "attractiveness_image",
+            {"IMAGE": ("BYTES", [-1, 1])},
+            {
+                "SCORE": ("FP32", [-1, 1]),
+                "RAW": ("FP32", [-1, 1]),
+                "EMBEDDING": ("FP32", [-1, 512]),
+                "ERROR": ("BYTES", [-1, 1]),
+            },
+        ),
+    ],
+)
+def test_tensors_are_the_public_ones(
+    model: str, inputs: dict[str, Any], outputs: dict[str, Any], ports: TritonPorts
+) -> None:
+    metadata = httpx.get(f"http://127.0.0.1:{ports.http}/v2/models/{model}").json()
+    assert {tensor["name"]: (tensor["datatype"], tensor["shape"]) for tensor in metadata["inputs"]} == inputs
+    assert {tensor["name"]: (tensor["datatype"], tensor["shape"]) for tensor in metadata["outputs"]} == outputs
+
+
+def test_models_were_warmed_up_before_any_request(ports: TritonPorts) -> None:
+    for model in ("clip_image_encoder", "attractiveness_regressor", "image_decoder"):
+        config = httpx.get(f"http://127.0.0.1:{ports.http}/v2/models/{model}/config").json()
+        assert config["model_warmup"]
+        assert config["dynamic_batching"]
+
+
+@pytest.mark.parametrize("encoding", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_decoder_gives_the_gateway_s_pixels(encoding: str, ports: TritonPorts, example_path: Path) -> None:
+    for file in (picture((200, 90, 40), encoding), example_path.read_bytes()):
+        answer = infer(ports, "image_decoder", images(file))
+        assert answer["ERROR"][0, 0] == b""
+        np.testing.assert_array_equal(answer["PIXELS"][0], clip_pixels(decode_image(file)))
+
+
+def test_bad_images_fail_alone(ports: TritonPorts, example_path: Path) -> None:
+    good = example_path.read_bytes()
+    files = [good, b"not an image", picture((10, 200, 30), "PNG"), good[:3000], b""]
+    together = infer(ports, "attractiveness_image", images(*files))
+    failed = [False, True, False, True, True]
+    for output in ("SCORE", "RAW", "EMBEDDING"):
+        np.testing.assert_array_equal(np.isnan(together[output]).all(axis=1), failed)
+        np.testing.assert_array_equal(np.isnan(together[output]).any(axis=1), failed)
+    reasons = [error.partition(b":")[0].decode() for error in together["ERROR"][:, 0]]
+    assert reasons == ["", "not-an-image", "", "truncated-image", "empty-body"]
+    assert together["SCORE"][0, 0] != together["SCORE"][2, 0]
+    for index in (0, 2):
+        alone = infer(ports, "attractiveness_image", images(files[index]))
+        np.testing.assert_allclose(together["SCORE"][index], alone["SCORE"][0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [["SCORE"], ["ERROR"], ["EMBEDDING"], ["RAW", "ERROR"]])
+def test_any_subset_of_the_outputs_may_be_asked_for(outputs: list[str], ports: TritonPorts, example_path: Path) -> None:
+    requested = [tritonclient.grpc.InferRequestedOutput(name) for name in outputs]
+    answer = infer(ports, "attractiveness_image", images(example_path.read_bytes()), outputs=requested)
+    assert sorted(answer) == sorted(outputs)
+
+
+def test_a_caller_s_time_limit_ends_the_wait_in_the_queue(ports: TritonPorts) -> None:
+    failures = asyncio.run(impatient_crowd(ports, requests=40))
+    assert failures, "with one microsecond no more than the first few can be in time"
+    assert all("Request timeout expired" in failure for failure in failures), failures
+
+
+async def impatient_crowd(ports: TritonPorts, requests: int) -> list[str]:
+    """Sends full batches at once, each with a time limit of one microsecond; the errors of those that came too late."""
+    tensor = tritonclient.grpc.InferInput("PIXELS", [32, 224, 224, 3], "UINT8")
+    tensor.set_data_from_numpy(np.zeros((32, 224, 224, 3), np.uint8))
+    async with tritonclient.grpc.aio.InferenceServerClient(f"127.0.0.1:{ports.grpc}") as client:
+        answers = await asyncio.gather(
+            *(client.infer("attractiveness", [tensor], timeout=1) for _ in range(requests)),
+            return_exceptions=True,
+        )
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert all(isinstance(failure, InferenceServerException) for failure in failures), failures
+    return [str(failure) for failure in failures]
