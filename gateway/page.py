@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
@@ -24,7 +25,7 @@ def install_page(app: FastAPI) -> None:
     # Built once: the reference never changes while the process runs.
     reference = reference_document().model_dump_json().encode()
 
-    @router.get("/", include_in_schema=False)
+    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(
             folder / "index.html",
@@ -41,4 +42,13 @@ def install_page(app: FastAPI) -> None:
         return Response(reference, media_type="application/json", headers={"Cache-Control": "max-age=3600"})
 
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=folder), name="static")
+    app.mount("/static", _PageFiles(directory=folder), name="static")
+
+
+class _PageFiles(StaticFiles):
+    """Static files that browsers ask about each time: the modules of two versions must not mix."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response

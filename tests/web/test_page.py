@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +66,12 @@ def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
     context.close()
 
 
-@pytest.fixture(scope="module")
-def gateway_without_triton() -> Iterator[str]:
-    """A gateway whose Triton is away: nobody listens where it looks."""
+@contextmanager
+def gateway(settings: dict[str, str]) -> Iterator[str]:
+    """A further gateway process, ready to answer; yields its address."""
     port = free_port()
-    settings = {"FACESTATS_PORT": str(port), "FACESTATS_TRITON_URLS": f"127.0.0.1:{free_port()}"}
-    process = subprocess.Popen([sys.executable, "-m", "cli", "gateway"], env=os.environ | settings)
+    environment = os.environ | {"FACESTATS_PORT": str(port)} | settings
+    process = subprocess.Popen([sys.executable, "-m", "cli", "gateway"], env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:
@@ -184,15 +186,30 @@ def test_file_that_is_no_picture_gets_a_friendly_message(visit: Visit) -> None:
     expect(visit.page.locator("#problem-title")).to_have_text("This file is not a picture", timeout=SCORED)
 
 
-def test_triton_away_gets_a_friendly_message(browser: Browser, gateway_without_triton: str, example_path: Path) -> None:
-    context = browser.new_context()
-    visit = Visit(context, gateway_without_triton)
-    visit.choose(example_path)
-    problem = visit.page.locator("#problem")
-    expect(problem).to_contain_text("The scoring model is not running right now", timeout=SCORED)
-    expect(problem).to_contain_text("Your photo is fine")
-    expect(visit.page.locator("#retry")).to_be_visible()
-    context.close()
+def test_triton_away_gets_a_friendly_message(browser: Browser, example_path: Path) -> None:
+    nobody_listens_here = f"127.0.0.1:{free_port()}"
+    with gateway({"FACESTATS_TRITON_URLS": nobody_listens_here}) as url, browser.new_context() as context:
+        visit = Visit(context, url)
+        visit.choose(example_path)
+        problem = visit.page.locator("#problem")
+        expect(problem).to_contain_text("The scoring model is not running right now", timeout=SCORED)
+        expect(problem).to_contain_text("Your photo is fine")
+        expect(visit.page.locator("#retry")).to_be_visible()
+
+
+def test_service_with_keys_asks_for_one(browser: Browser, stack: Stack, example_path: Path) -> None:
+    key = "a key of the test"
+    settings = {
+        "FACESTATS_TRITON_URLS": stack.grpc,
+        "FACESTATS_API_KEYS": f"page:{hashlib.sha256(key.encode()).hexdigest()}",
+    }
+    with gateway(settings) as url, browser.new_context() as context:
+        visit = Visit(context, url)
+        visit.choose(example_path)
+        expect(visit.page.locator("#problem")).to_contain_text("asks for an API key", timeout=SCORED)
+        visit.page.get_by_label("API key").fill(key)
+        visit.page.click("text=Use this key")
+        expect(visit.page.locator("#result")).to_be_visible(timeout=SCORED)
 
 
 def test_service_away_gets_a_friendly_message(visit: Visit, example_path: Path) -> None:
