@@ -1,0 +1,30 @@
+# NVIDIA's Triton 2.51.0 with its native ONNX Runtime backend, plus what the Python model image_decoder imports.
+# Build from the repository's root: docker build -f deploy/docker/triton.Dockerfile .
+FROM nvcr.io/nvidia/tritonserver:24.10-py3
+
+COPY deploy/docker/triton-requirements.txt /opt/facestats/requirements.txt
+RUN pip install --no-cache-dir --requirement /opt/facestats/requirements.txt
+
+# The decoder is the gateway's own, so both turn a file into the same pixels.
+COPY gateway/__init__.py gateway/imaging.py gateway/preprocessing.py /opt/facestats/gateway/
+ENV PYTHONPATH=/opt/facestats PYTHONDONTWRITEBYTECODE=1
+
+# TensorRT's engines are built at the first start (minutes) and kept on a volume, which takes its owner from here.
+RUN mkdir /engines && chown 1000:1000 /engines
+# The base image's own unprivileged user, triton-server.
+USER 1000
+EXPOSE 8000 8001 8002
+HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8000/v2/health/ready"]
+
+# Polling picks up a new export; nobody can load or unload a model over the network in this mode. Connections end after
+# a minute, so that gateways look the name up again and find replicas that were added.
+CMD ["tritonserver", \
+     "--model-repository=/models", \
+     "--model-config-name=exported", \
+     "--model-control-mode=poll", \
+     "--repository-poll-secs=15", \
+     "--exit-timeout-secs=30", \
+     "--grpc-max-connection-age=60000", \
+     "--grpc-max-connection-age-grace=60000", \
+     "--log-verbose=0"]
