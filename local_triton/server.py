@@ -77,9 +77,9 @@ class TritonServer:
         poll_seconds: How often the repository is looked through for new model versions and changed configurations;
             ``None`` serves what was there at the start. Loading and unloading over the network is off either way.
         extra_args: Further arguments of ``tritonserver``.
-        log: Called with each line of Triton's log, in a thread of its own; the launcher's own lines have Triton's
-            form (``W1231 23:59:59.000000 pid local_triton] "..."``).
-        restart: Whether to restart a server that crashed after it had been ready.
+        log: Called with each line of Triton's log, from other threads but never at once; the launcher's own lines have
+            Triton's form (``W1231 23:59:59.000000 pid local_triton] "..."``).
+        restart: Whether to restart a server that crashes after :meth:`wait_ready` has succeeded.
 
     Attributes:
         owner: What its processes and shared-memory regions are known by.
@@ -248,27 +248,34 @@ class TritonServer:
         ]
 
     def _supervise(self, command: list[str], environment: dict[str, str]) -> None:
+        try:
+            self._run_until_stopped(command, environment)
+        except OSError as error:
+            self._failure = f"Triton could not be started: {error}"
+        finally:
+            self.owner.clean()
+            with self._changed:
+                self._stopping = True
+                self._changed.notify_all()
+
+    def _run_until_stopped(self, command: list[str], environment: dict[str, str]) -> None:
         delay = FIRST_RESTART_DELAY
         while True:
             started = time.monotonic()
             code = self._run_once(command, environment)
             with self._changed:
                 if self._stopping:
-                    break
+                    return
                 if not self._was_ready or not self._restart:
                     self._failure = self._describe_end(code)
-                    break
+                    return
                 if time.monotonic() - started > STABLE_AFTER:
                     delay = FIRST_RESTART_DELAY
                 self._log.say("E", f"{self._describe_end(code)}. Restarting in {delay:g} s.")
                 if self._changed.wait_for(lambda: self._stopping, timeout=delay):
-                    break
+                    return
                 self.restarts += 1
             delay = min(2 * delay, LONGEST_RESTART_DELAY)
-        self.owner.clean()
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
 
     def _run_once(self, command: list[str], environment: dict[str, str]) -> int:
         """One life of the server, from its start until nothing of it is left; returns its exit code."""

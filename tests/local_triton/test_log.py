@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from local_triton.log import ServerLog
 
 STARTED = b'I1231 23:59:59.000000 7 http_server.cc:4713] "Started HTTPService"\n'
@@ -48,3 +50,15 @@ def test_launcher_s_own_lines_have_triton_s_form() -> None:
     ServerLog(received.append, gpu=False).say("W", "restarting")
     assert received[0][0] == "W"
     assert received[0].endswith('local_triton] "restarting"')
+
+
+def test_a_failing_receiver_does_not_stop_the_reading_and_is_told_at_the_end() -> None:
+    stream = io.BytesIO(STARTED + NO_MODEL)
+
+    def closed(line: str) -> None:
+        raise BrokenPipeError(line)
+
+    log = ServerLog(closed, gpu=False)
+    with pytest.raises(RuntimeError, match="receiver of Triton's log failed"):
+        log.forward(stream)
+    assert log.last_error == "failed to load 'clip' version 1: Internal: no file"

@@ -48,6 +48,9 @@ def open_session(path: Path, settings: SessionSettings, kind: str, device: int) 
         onnxruntime.capi.onnxruntime_pybind11_state.OnnxRuntimeException: ONNX Runtime cannot load the file.
     """
     providers = execution_providers(settings, kind, device, onnxruntime.get_available_providers())
+    if kind == "GPU":
+        # CUDA and cuDNN may come from NVIDIA's own wheels, which the dynamic linker does not search.
+        onnxruntime.preload_dlls()
     session = onnxruntime.InferenceSession(path, session_options(settings), providers=providers)
     # ONNX Runtime falls back to the CPU with no more than a warning; a model asked for on a GPU must run there.
     missing = [name for name, _ in providers if name not in session.get_providers()]
