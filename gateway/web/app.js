@@ -63,6 +63,8 @@ function showProblem(error) {
   byId("problem-advice").textContent = advice;
   byId("problem-document").textContent = JSON.stringify(document_, null, 2);
   byId("key-form").hidden = problemCode(document_) !== "unauthorized";
+  // A photo that was refused stays refused; only what passes is worth another try.
+  byId("retry").hidden = document_.status >= 400 && document_.status < 500 && ![408, 429].includes(document_.status);
   show("problem");
   say("");
   byId("problem").focus({ preventScroll: true });

@@ -80,7 +80,7 @@ function showWarnings(quality) {
 function showMeasurements(geometric, reference) {
   const pieces = [
     ["mark", "this face"],
-    ["box", "middle half of the reference faces"],
+    ["box", "middle half of the faces"],
     ["whisker", "90 % of them"],
     ["ideal", "scores 50 or more"],
   ];
