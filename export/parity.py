@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image
 
-from export.calibration import Calibration
+from export.calibration import Calibration, measure_calibration
 from export.regressor import Regressor
+from gateway.imaging import decode_image
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 SCORE_LIMITS = {"fp32": 0.05, "fp16": 0.5, "int8": 2.0}
 """Largest allowed score difference from PyTorch, points, by precision."""
 
-BATCH_LIMITS = {"fp32": 0.001, "fp16": 0.05, "int8": 0.05}
+BATCH_LIMITS = {"fp32": 1e-4, "fp16": 0.05, "int8": 0.05}
 """Largest allowed score difference between an image alone and the same image among others, points."""
+
+TELLING_SPREAD = 15.0
+"""Reference scores must differ by this many points for their drift to say anything."""
 
 COMPANY = 16
 """Size of the batch in which an image must get the score it gets alone."""
@@ -41,6 +46,19 @@ class Answers:
     embedding: NDArray[np.floating[Any]]
     raw: NDArray[np.floating[Any]]
     score: NDArray[np.floating[Any]]
+
+    def on(self, calibration: Calibration) -> Answers:
+        """The same answers with the scores of another calibration."""
+        return Answers(self.embedding, self.raw, calibration.score(self.raw))
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers for several batches as one."""
+    return Answers(
+        np.concatenate([part.embedding for part in parts]),
+        np.concatenate([part.raw for part in parts]),
+        np.concatenate([part.score for part in parts]),
+    )
 
 
 @dataclass(frozen=True)
@@ -110,19 +128,23 @@ def torch_answers(
 
     parts = []
     with torch.inference_mode():
-        for batch in _batches(pixels):
+        for batch in batches(pixels):
             parts.append(module(torch.from_numpy(batch)).numpy())
             advance()
     embedding = np.concatenate(parts)
     return embedding, regressor.predict(embedding)
 
 
-def reference_answers(
-    embedding: NDArray[np.float32], raw: NDArray[np.float64], calibration: Calibration | None
-) -> Answers:
-    """PyTorch's answers with the calibrated score."""
-    score = np.full(len(raw), np.nan) if calibration is None else calibration.score(raw)
-    return Answers(embedding, raw, score)
+def proving_calibration(calibration: Calibration | None, raw: NDArray[np.float64]) -> Calibration:
+    """The scale on which drift is judged.
+
+    It is the export's own calibration where the parity images' scores differ on it. Where they do not (no calibration,
+    or images outside its range, whose scores are clamped) no drift could show, so it is the distribution of the parity
+    images themselves.
+    """
+    if calibration is not None and np.ptp(calibration.score(raw)) >= TELLING_SPREAD:
+        return calibration
+    return measure_calibration("parity images", "", "the parity images", raw)
 
 
 class OnnxGraphs:
@@ -147,38 +169,48 @@ class OnnxGraphs:
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
         """All images, in batches."""
-        parts = [self.run(batch) for batch in _batches(pixels)]
-        return Answers(
-            np.concatenate([part.embedding for part in parts]),
-            np.concatenate([part.raw for part in parts]),
-            np.concatenate([part.score for part in parts]),
-        )
+        return joined([self.run(batch) for batch in batches(pixels)])
 
 
-def batch_dependence(graphs: OnnxGraphs, pixels: NDArray[np.uint8]) -> float:
+def batch_dependence(graphs: OnnxGraphs, pixels: NDArray[np.uint8], calibration: Calibration) -> float:
     """How far an image's score depends on its neighbours.
 
-    The first images are scored alone, then in the first, a middle and the last place of a batch of ``COMPANY`` others.
+    Images are scored alone, and twice in a batch of ``COMPANY`` others, in different places of it.
+
+    Args:
+        graphs: What computes.
+        pixels: [N, 224, 224, 3] uint8.
+        calibration: Turns RAW into points.
 
     Returns:
-        Largest difference, points (of RAW x 100 without a calibration).
+        Largest difference, points.
     """
-    company = pixels[np.arange(1, COMPANY + 1) % len(pixels)]
-    worst = 0.0
-    for image in pixels[:: max(1, len(pixels) // 3)][:3]:
-        alone = graphs.run(image[np.newaxis])
-        for place in (0, COMPANY // 2, COMPANY):
-            among = graphs.run(np.insert(company, place, image, axis=0))
-            worst = max(worst, _difference(alone, among, place))
+    batch = pixels[np.arange(COMPANY + 1) % len(pixels)]
+    alone = calibration.score(np.concatenate([graphs.run(image[np.newaxis]).raw for image in batch]))
+    shift = COMPANY // 2
+    among = calibration.score(graphs.run(batch).raw)
+    elsewhere = np.roll(calibration.score(graphs.run(np.roll(batch, shift, axis=0)).raw), -shift)
+    return float(max(np.abs(alone - among).max(), np.abs(alone - elsewhere).max()))
+
+
+def preprocessing_difference(photos: Sequence[bytes], pixels: NDArray[np.uint8]) -> int:
+    """Largest difference between our pixels and those of CLIP's own image processor, of 255.
+
+    Args:
+        photos: Encoded images.
+        pixels: [N, 224, 224, 3] uint8, what we made of them.
+    """
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    processor = CLIPImageProcessorPil(do_rescale=False, do_normalize=False)
+    worst = 0
+    for data, ours in zip(photos, pixels, strict=True):
+        theirs = processor(Image.fromarray(decode_image(data)), return_tensors="np")["pixel_values"][0]
+        worst = max(worst, int(np.abs(theirs.transpose(1, 2, 0).astype(int) - ours).max()))
     return worst
 
 
-def _difference(alone: Answers, among: Answers, place: int) -> float:
-    if np.isnan(alone.score[0]):
-        return abs(float(alone.raw[0] - among.raw[place])) * 100
-    return abs(float(alone.score[0] - among.score[place]))
-
-
-def _batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+def batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The images in batches of ``_BATCH``."""
     for start in range(0, len(pixels), _BATCH):
         yield pixels[start : start + _BATCH]

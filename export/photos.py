@@ -14,7 +14,7 @@ from export.errors import ExportError
 from gateway.imaging import FORMATS, ImageError, decode_image
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
-AUGMENTATIONS = 48
+AUGMENTATIONS = 32
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", ".bmp"}
 
 

@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from export.attributes import AttributeHead, check_head, load_head
 from export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from export.clip import Clip, load_clip
+from export.configs import model_configs
 from export.errors import ExportError
 from export.graph import clip_module, export_clip, regressor_graph
 from export.parity import (
-    BATCH_LIMITS,
     SCORE_LIMITS,
     Answers,
-    Comparison,
     OnnxGraphs,
     batch_dependence,
     compare,
-    reference_answers,
+    preprocessing_difference,
+    proving_calibration,
     torch_answers,
 )
 from export.photos import parity_files
-from export.provenance import golden_parameters, graphs_sha256, library_versions, read_parameters
-from export.publish import prepare_repository, publish, versions
+from export.precision import choose_int8, to_fp16
+from export.proof import Proof, proof_json, proof_markdown, summary_rows
+from export.provenance import golden_parameters, graphs_sha256, library_versions
+from export.publish import publish
 from export.regressor import Regressor
-from export.report import parity_markdown
+from export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, prepare_repository, read_parameters, versions
 from export.sources import find_regressor
+from export.triton_parity import triton_answers, triton_obstacle
 from gateway.imaging import decode_image
 from gateway.preprocessing import PREPROCESSING_ID, clip_pixels
 
 PROJECT = Path(__file__).parent.parent
-ENCODER, REGRESSOR = "clip_image_encoder", "attractiveness_regressor"
 
 Step = Callable[[str], None]
 
@@ -55,7 +59,10 @@ class ExportOptions:
     weights_folder: Path = PROJECT / "weights"
     calibration: Path | None = None
     uncalibrated: bool = False
+    attributes: Mapping[str, Path] = field(default_factory=dict)
+    trust_pickle: bool = False
     parity_images: Path | None = None
+    compare_triton: bool = True
     precision: str = "fp32"
     target: str = "cpu"
     force: bool = False
@@ -68,85 +75,159 @@ class ExportReport:
     Attributes:
         output: The model repository.
         version: The published version; the live one when nothing had changed.
-        skipped: Whether everything was there already.
         parameters: The provenance.
-        comparisons: Each engine against PyTorch.
-        batch_dependence: Largest influence of a batch's other images on a score, points.
+        proof: What was measured; ``None`` when everything was there already.
     """
 
     output: Path
     version: int
-    skipped: bool
     parameters: dict[str, str]
-    comparisons: tuple[Comparison, ...]
-    batch_dependence: float
+    proof: Proof | None
+
+    @property
+    def skipped(self) -> bool:
+        """Whether everything was there already."""
+        return self.proof is None
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What is converted, and PyTorch's answers for the parity images."""
+
+    clip: Clip
+    regressor: Regressor
+    calibration: Calibration | None
+    heads: tuple[AttributeHead, ...]
+    photos: list[bytes]
+    pixels: NDArray[np.uint8]
+    encoder: onnx.ModelProto
+    reference: Answers
+    scale: Calibration
 
 
 def export_models(options: ExportOptions, console: Console) -> ExportReport:
     """Exports, proves and publishes.
 
     Raises:
-        ExportError: Something is missing or the proof failed; the repository is as it was.
+        ExportError: Something is missing or the proof failed; what is served stays as it was.
     """
     prepare_repository(options.output, options.source)
     with _steps(console) as step:
-        step("Loading the weights")
-        clip = load_clip(options.weights, lambda said: console.print(f"[yellow]{said}"))
-        regressor = find_regressor(
-            options.regressor, options.weights_folder, lambda said: console.print(f"[yellow]{said}")
-        )
-        step("Tracing CLIP to ONNX")
-        module = clip_module(clip)
-        encoder = export_clip(module).SerializeToString()
-        step("Computing the reference in PyTorch")
-        pixels = np.stack([clip_pixels(decode_image(data)) for data in parity_files(options.parity_images)])
-        embedding, raw = torch_answers(module, regressor, pixels)
-        calibration = _calibration(options, clip, regressor, raw)
-        head = regressor_graph(regressor.layers, calibration).SerializeToString(deterministic=True)
-        graphs = {ENCODER: encoder, REGRESSOR: head}
-        identity = _identity(options, clip, regressor, calibration, graphs)
-        live = read_parameters(options.output / "attractiveness")
-        present = versions(options.output / ENCODER)
-        if present and not options.force and identity.items() <= live.items():
-            return ExportReport(options.output, present[-1], True, live, (), 0.0)
-        step("Proving ONNX Runtime against PyTorch")
-        session = OnnxGraphs(encoder, head)
-        reference = reference_answers(embedding, raw, calibration)
-        answers = session.answers(pixels)
-        comparison = compare("onnxruntime", reference, answers)
-        dependence = batch_dependence(session, pixels)
-        forced = _judge(options, comparison, dependence)
+        sources = _read_sources(options, step, lambda said: console.print(f"[yellow]{said}"))
+        step(f"Converting to {options.precision}")
+        head = regressor_graph(sources.regressor.layers, sources.calibration).SerializeToString(deterministic=True)
+        encoder, scheme, tried = _encoder(options.precision, sources, head)
+        graphs = {ENCODER: encoder, REGRESSOR: head, **{item.model: item.graph for item in sources.heads}}
+        identity = _identity(options, sources, scheme, graphs)
+        live = live_version(options.output)
+        if live is not None and not options.force and _is_live(options.output, live, identity, graphs):
+            return ExportReport(options.output, live, read_parameters(options.output / ENSEMBLES[0]), None)
+        proof, answers = _prove(options, sources, graphs, scheme, tried, step)
+        failures = proof.failures(options.precision)
+        if failures and not options.force:
+            raise ExportError(f"the proof failed: {'; '.join(failures)}. Nothing was published; --force would.")
         step("Publishing")
-        parameters = identity | _proof(comparison, dependence, forced) | _golden(pixels, answers, options.precision)
-        report = ExportReport(options.output, 0, False, parameters, (comparison,), dependence)
-        files = {
-            "parity.json": json.dumps(
-                {"comparisons": [comparison.figures()], "batch_dependence": dependence}, indent=1
-            ),
-            "parity.md": parity_markdown(report),
-        }
-        version = publish(options.output, graphs, parameters, files)
-    return ExportReport(options.output, version, False, parameters, (comparison,), dependence)
+        golden = golden_parameters(
+            sources.pixels[0], answers.embedding[0], float(answers.raw[0]), float(answers.score[0]), options.precision
+        )
+        parameters = identity | proof.parameters(forced=bool(failures)) | golden
+        configs = model_configs(options.output, options.target, parameters, sources.heads)
+        files = {"parity.json": proof_json(proof, parameters), "parity.md": proof_markdown(proof, parameters)}
+        version = publish(options.output, graphs, configs, files)
+    return ExportReport(options.output, version, parameters, proof)
 
 
 def print_summary(report: ExportReport, console: Console) -> None:
     """The table at the end of an export."""
     table = Table(title="unchanged, nothing to do" if report.skipped else "exported", show_header=False)
     table.add_row("repository", f"{report.output} (version {report.version})")
-    for name in ("weights", "clip", "regressor", "calibration", "precision", "target"):
-        table.add_row(name, report.parameters.get(name, ""))
-    for comparison in report.comparisons:
-        table.add_row(
-            f"{comparison.engine} against PyTorch",
-            f"{comparison.images} images; score drift worst {comparison.score_worst:.4f}, mean "
-            f"{comparison.score_mean:.4f} points; cosine at least {comparison.embedding_cosine_min:.6f}; rank "
-            f"correlation {comparison.rank_correlation:.4f}",
-        )
-    if not report.skipped:
-        table.add_row("alone against in a batch", f"{report.batch_dependence:.6f} points at most")
+    for name in ("weights", "clip", "regressor", "calibration", "precision", "target", "quantisation"):
+        if name in report.parameters:
+            table.add_row(name, report.parameters[name])
+    if report.proof is not None:
+        for row in summary_rows(report.proof.comparisons):
+            table.add_row(*row)
+        table.add_row("alone against in a batch", f"{report.proof.batch_dependence:.6f} points at most")
+        if report.proof.triton_obstacle is not None:
+            table.add_row("Triton", f"[yellow]not compared: {report.proof.triton_obstacle}")
     console.print(table)
+    if report.parameters.get("parity_forced") == "true":
+        console.print("[bold red]Published by force although the proof failed; the parity report says how.")
     if report.parameters.get("weights") == "untrained":
         console.print("[bold yellow]Untrained weights: speed and plumbing are real, the holistic score means nothing.")
+
+
+def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], None]) -> _Sources:
+    step("Loading the weights")
+    regressor = find_regressor(options.regressor, options.weights_folder, notify, trust_pickle=options.trust_pickle)
+    heads = tuple(
+        load_head(name, path, trust_pickle=options.trust_pickle) for name, path in sorted(options.attributes.items())
+    )
+    clip = load_clip(options.weights, notify)
+    step("Tracing CLIP to ONNX")
+    module = clip_module(clip)
+    encoder = export_clip(module)
+    step("Computing the reference in PyTorch")
+    photos = parity_files(options.parity_images)
+    pixels = np.stack([clip_pixels(decode_image(data)) for data in photos])
+    embedding, raw = torch_answers(module, regressor, pixels)
+    calibration = _calibration(options, clip, regressor, raw)
+    scale = proving_calibration(calibration, raw)
+    reference = Answers(embedding, raw, scale.score(raw))
+    return _Sources(clip, regressor, calibration, heads, photos, pixels, encoder, reference, scale)
+
+
+def _encoder(precision: str, sources: _Sources, head: bytes) -> tuple[bytes, str, dict[str, float]]:
+    """The tower at a precision, the 8-bit scheme and the drift of all that were tried."""
+    if precision == "int8":
+
+        def drift(model: onnx.ModelProto) -> float:
+            answers = OnnxGraphs(model.SerializeToString(), head).answers(sources.pixels).on(sources.scale)
+            return compare("onnxruntime", sources.reference, answers).score_worst
+
+        model, scheme, tried = choose_int8(sources.encoder, drift, SCORE_LIMITS[precision])
+        return model.SerializeToString(deterministic=True), scheme.name, tried
+    model = to_fp16(sources.encoder) if precision == "fp16" else sources.encoder
+    return model.SerializeToString(deterministic=True), "", {}
+
+
+def _prove(
+    options: ExportOptions,
+    sources: _Sources,
+    graphs: Mapping[str, bytes],
+    scheme: str,
+    tried: dict[str, float],
+    step: Step,
+) -> tuple[Proof, Answers]:
+    """Compares every engine; also returns ONNX Runtime's answers, of which the golden one is taken."""
+    step("Proving ONNX Runtime against PyTorch")
+    session = OnnxGraphs(graphs[ENCODER], graphs[REGRESSOR])
+    answers = session.answers(sources.pixels)
+    engines = {"onnxruntime": answers}
+    attributes = {head.name: check_head(head, sources.reference.embedding) for head in sources.heads}
+    dependence = batch_dependence(session, sources.pixels, sources.scale)
+    obstacle = triton_obstacle(options.target) if options.compare_triton else "it was not asked for"
+    decoder_difference = None
+    if obstacle is None:
+        step("Proving Triton against PyTorch")
+        configs = model_configs(options.output, options.target, {}, sources.heads)
+        live = triton_answers(options.source, graphs, configs, sources.photos, sources.pixels)
+        engines |= {"triton, PIXELS": live.pixels_ensemble, "triton, IMAGE": live.image_ensemble}
+        decoder_difference = live.decoder_difference
+    proof = Proof(
+        comparisons=tuple(
+            compare(name, sources.reference, engine.on(sources.scale)) for name, engine in engines.items()
+        ),
+        batch_dependence=dependence,
+        preprocessing_difference=preprocessing_difference(sources.photos, sources.pixels),
+        decoder_difference=decoder_difference,
+        scale=sources.scale.name,
+        triton_obstacle=obstacle,
+        attributes=attributes,
+        quantisation=tried,
+        scheme=scheme,
+    )
+    return proof, answers
 
 
 def _calibration(
@@ -173,60 +254,30 @@ def _calibration(
     return bundled
 
 
-def _identity(
-    options: ExportOptions,
-    clip: Clip,
-    regressor: Regressor,
-    calibration: Calibration | None,
-    graphs: dict[str, bytes],
-) -> dict[str, str]:
+def _identity(options: ExportOptions, sources: _Sources, scheme: str, graphs: Mapping[str, bytes]) -> dict[str, str]:
     """The part of the provenance that says whether two exports are the same."""
+    calibration = sources.calibration
+    heads = [
+        {"name": head.name, "classes": list(head.classes), "source": f"sha256:{head.sha256}"} for head in sources.heads
+    ]
     return {
-        "weights": "trained" if clip.trained and regressor.trained else "untrained",
-        "clip": clip.id,
-        "regressor": regressor.id,
+        "weights": "trained" if sources.clip.trained and sources.regressor.trained else "untrained",
+        "clip": sources.clip.id,
+        "regressor": sources.regressor.id,
         "calibration": "none" if calibration is None else calibration.name,
         "calibration_sha256": "none" if calibration is None else calibration.sha256,
         "precision": options.precision,
         "target": options.target,
         "preprocessing": PREPROCESSING_ID,
         "graphs": graphs_sha256(graphs),
+        "attributes": json.dumps(heads),
+        **({"quantisation": scheme} if scheme else {}),
     } | library_versions()
 
 
-def _judge(options: ExportOptions, comparison: Comparison, dependence: float) -> bool:
-    """Whether a failed proof is published by force.
-
-    Raises:
-        ExportError: The proof failed and ``force`` was not given.
-    """
-    drift_limit, batch_limit = SCORE_LIMITS[options.precision], BATCH_LIMITS[options.precision]
-    failures = []
-    if comparison.score_worst > drift_limit:
-        failures.append(
-            f"{comparison.engine}'s worst score drift is {comparison.score_worst:.3f} points (limit {drift_limit})"
-        )
-    if dependence > batch_limit:
-        failures.append(f"a score changes by {dependence:.4f} points with its batch (limit {batch_limit})")
-    if failures and not options.force:
-        raise ExportError(f"the proof failed: {'; '.join(failures)}. Nothing was published; --force would.")
-    return bool(failures)
-
-
-def _proof(comparison: Comparison, dependence: float, forced: bool) -> dict[str, str]:
-    return {
-        "parity_images": str(comparison.images),
-        "parity_score_worst": f"{comparison.score_worst:.6f}",
-        "parity_score_mean": f"{comparison.score_mean:.6f}",
-        "parity_embedding_cosine_min": f"{comparison.embedding_cosine_min:.7f}",
-        "parity_rank_correlation": f"{comparison.rank_correlation:.6f}",
-        "parity_batch_dependence": f"{dependence:.6f}",
-        "parity_forced": str(forced).lower(),
-    }
-
-
-def _golden(pixels: NDArray[np.uint8], answers: Answers, precision: str) -> dict[str, str]:
-    return golden_parameters(pixels[0], answers.embedding[0], float(answers.raw[0]), float(answers.score[0]), precision)
+def _is_live(output: Path, version: int, identity: Mapping[str, str], graphs: Mapping[str, bytes]) -> bool:
+    live = read_parameters(output / ENSEMBLES[0])
+    return identity.items() <= live.items() and all(version in versions(output / name) for name in graphs)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 
+from export.checkpoints import load_regressor
 from export.errors import ExportError
-from export.regressor import Regressor, load_regressor, untrained_regressor
+from export.regressor import Regressor, untrained_regressor
 
 PUBLIC_URL = (
     "https://raw.githubusercontent.com/jayklarin/FaceStats/719968b31d195ed4c5925240cf2e821742ae5277/"
@@ -20,13 +21,16 @@ FILE_NAME = "attractiveness_regressor.pt"
 NETWORK_SECONDS = 10.0
 
 
-def find_regressor(choice: str, weights_folder: Path, notify: Callable[[str], None]) -> Regressor:
+def find_regressor(
+    choice: str, weights_folder: Path, notify: Callable[[str], None], *, trust_pickle: bool = False
+) -> Regressor:
     """Loads the regressor asked for.
 
     Args:
         choice: ``auto`` (``weights_folder``, else the public file, else untrained), ``untrained``, or a path.
         weights_folder: Git-ignored folder in which checkpoints are kept.
         notify: Told in one sentence why ``auto`` fell back.
+        trust_pickle: Whether a pickle of a scikit-learn model may be loaded, which runs the code in it.
 
     Raises:
         ExportError: The regressor asked for cannot be had.
@@ -34,7 +38,7 @@ def find_regressor(choice: str, weights_folder: Path, notify: Callable[[str], No
     if choice == "untrained":
         return untrained_regressor()
     if choice != "auto":
-        return load_regressor(Path(choice))
+        return load_regressor(Path(choice), trust_pickle=trust_pickle)
     kept = weights_folder / FILE_NAME
     try:
         if not kept.is_file():
