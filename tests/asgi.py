@@ -25,7 +25,8 @@ async def running_app(**settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient,
     Args:
         settings: Fields of ``Settings`` that differ from the defaults for tests.
     """
-    app = create_app(Settings(**({"threads": 1, "degrade": "geometric", "triton_urls": NO_TRITON} | settings)))
+    given: dict[str, Any] = {"threads": 1, "degrade": "geometric", "triton_urls": NO_TRITON} | settings
+    app = create_app(Settings(**given))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(

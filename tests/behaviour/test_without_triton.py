@@ -21,11 +21,11 @@ async def test_geometry_alone_is_marked_as_such(face: bytes) -> None:
     async with running_app(degrade="geometric") as (client, _):
         document = (await client.post("/v1/score", files={"image": face})).json()
         ready = await client.get("/readyz")
-    (face,) = document["faces"]
+    (only,) = document["faces"]
     assert document["degraded"] is True
-    assert face["score"] is None
-    assert face["holistic"] is None
-    assert 0 < face["geometric"]["score"] < 100
+    assert only["score"] is None
+    assert only["holistic"] is None
+    assert 0 < only["geometric"]["score"] < 100
     assert any("model server is away" in notice for notice in document["notices"])
     assert (ready.status_code, ready.json()["triton"]) == (200, False)
     assert ready.json()["reason"].startswith("Degraded")
