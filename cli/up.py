@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from rich.console import Console
 from cli.failure import fail
 from cli.gateway import GatewayServer, settings_problem
 from gateway.settings import Settings
+from local_triton.bound_process import bound
 from local_triton.server import TritonError, TritonPorts, TritonServer
 
 START_TIMEOUT = 120.0
@@ -34,6 +35,8 @@ def up(
     verbose: Annotated[bool, typer.Option(help="Show Triton's whole log, not only warnings and errors.")] = False,
 ) -> None:
     """Starts everything and serves until Ctrl-C or SIGTERM."""
+    # Until the web server takes over: an end asked for while exporting or loading is an orderly one too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console(stderr=True, highlight=False)
     if not repository.is_dir():
         raise fail(f"there is no model repository at '{repository}'; run this in the project's folder or give one.")
@@ -56,6 +59,8 @@ def up(
             triton.wait_ready(START_TIMEOUT)
             server = GatewayServer(settings, on_listening=lambda: announce(f"http://{host}:{port}"))
             server.run()
+            if not server.started:
+                raise typer.Exit(1)
     except TritonError as error:
         raise fail(str(error)) from None
 
@@ -84,7 +89,7 @@ def ensure_exported(repository: Path, console: Console) -> None:
         return
     console.print("No exported models yet: exporting (once; a minute or so) ...")
     command = [sys.executable, "-m", "cli", "export", "--output", str(repository)]
-    if subprocess.run(command, check=False, env=os.environ).returncode != 0:
+    if subprocess.run(bound(command), check=False).returncode != 0:
         raise fail("the export failed, so there is nothing to serve; see its message above.")
 
 

@@ -1,7 +1,7 @@
 """Replaces itself with a command that ends when the launching process does.
 
-Run as ``python -m local_triton.bound_process PARENT_PID COMMAND ...``. A program of its own rather than a
-``preexec_fn``, which must not be used in a process with threads.
+Run as ``python bound_process.py PARENT_PID COMMAND ...``, which :func:`bound` writes. A program of its own rather than
+a ``preexec_fn``, which must not be used in a process with threads.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
+
+
+def bound(command: Sequence[str]) -> list[str]:
+    """The command that runs ``command`` for no longer than this process lives; its first word is an absolute path."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from local_triton.bound_process import bound
 from local_triton.errors import TritonError
 from local_triton.installation import find_installation
 from local_triton.log import ServerLog
@@ -39,8 +39,6 @@ _PROBE_INTERVAL, _PROBE_TIMEOUT = 0.1, 2.0
 _GPU_DEVICE = Path("/dev/nvidiactl")
 _WITHOUT_GPU = ("--allow-gpu-metrics=false", "--enable-peer-access=false", "--pinned-memory-pool-byte-size=0")
 """Keeps Triton from reporting errors about a GPU that is not there."""
-
-_BOUND_PROCESS = Path(__file__).parent / "bound_process.py"
 
 
 @dataclass(frozen=True)
@@ -285,7 +283,7 @@ class TritonServer:
             self._log.last_error = None
             # A session of its own: Ctrl-C in a terminal reaches the launcher, which stops Triton in order.
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_BOUND_PROCESS), str(os.getpid()), *command],
+                bound(command),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
