@@ -18,7 +18,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.integration
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("api.md", "client.md", "triton-direct.md")
+PAGES = ("../README.md", "api.md", "client.md", "triton-direct.md")
 TIMEOUT = 120
 """Time a snippet may take on a busy machine, seconds."""
 
@@ -30,7 +30,8 @@ class Snippet:
     Attributes:
         page: File name of the page.
         line: Where the block starts.
-        language: ``bash`` or ``python``; blocks of other languages (``sh``: set-up, ``json``: samples) are not run.
+        language: ``bash`` or ``python``. Blocks of other languages are not run (``json``: samples; ``sh``: commands
+            that set things up or serve), but for those of ``sh`` that call the service with curl.
         code: Its text.
     """
 
@@ -69,7 +70,10 @@ def snippets(page: str) -> list[Snippet]:
     text = (DOCS / page).read_text("utf-8")
     return [
         Snippet(page, text.count("\n", 0, match.start()) + 1, match["language"], match["code"])
-        for match in re.finditer(r"^```(?P<language>bash|python)\n(?P<code>.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        for match in re.finditer(
+            r"^```(?P<language>bash|python|sh)\n(?P<code>.*?)^```$", text, re.MULTILINE | re.DOTALL
+        )
+        if match["language"] != "sh" or match["code"].startswith("curl ")
     ]
 
 
