@@ -6,11 +6,13 @@ import sys
 
 import typer
 
+from cli.calibrate import calibrate
 from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.gateway import gateway
 from cli.key import key
+from cli.rollback import rollback
 from cli.score import score
 from cli.up import up
 
@@ -23,6 +25,8 @@ app.command()(up)
 app.command()(gateway)
 app.command()(score)
 app.command()(export)
+app.command()(rollback)
+app.command()(calibrate)
 app.command()(evaluate)
 app.command()(doctor)
 app.command()(key)

@@ -77,10 +77,10 @@ def _state_dict(data: bytes, path: Path) -> Mapping[str, Any]:
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, IndexError) as error:
+        # torch's own message advises to load without protection.
         raise ExportError(
-            f"the regressor '{path}' is no plain state dict of weights, or is damaged; nothing in it was executed "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}). A pickle of scikit-learn whose "
-            "author you trust needs --trust-pickle."
+            f"the regressor '{path}' is no plain state dict of weights, or is damaged ({type(error).__name__}); nothing "
+            "in it was executed. A pickle of scikit-learn whose author you trust needs --trust-pickle."
         ) from error
     if not isinstance(state, Mapping):
         raise ExportError(f"the regressor '{path}' holds a {type(state).__name__}, not a state dict.")

@@ -12,7 +12,7 @@ MASKED = ("SCORE", "RAW", "EMBEDDING")
 
 
 class TritonPythonModel:
-    """ERROR, SCORE, RAW, EMBEDDING -> SCORE, RAW, EMBEDDING, ERROR."""
+    """ERROR, SCORE, RAW, EMBEDDING -> SCORE, RAW, EMBEDDING, ERROR, EMBEDDING_COPY."""
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Masks each request's items."""
@@ -29,4 +29,5 @@ class TritonPythonModel:
             )
             for name in MASKED
         ]
-        return pb_utils.InferenceResponse(output_tensors=[*masked, pb_utils.Tensor("ERROR", errors)])
+        copy = pb_utils.Tensor("EMBEDDING_COPY", masked[MASKED.index("EMBEDDING")].as_numpy())
+        return pb_utils.InferenceResponse(output_tensors=[*masked, pb_utils.Tensor("ERROR", errors), copy])
