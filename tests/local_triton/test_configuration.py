@@ -37,6 +37,8 @@ def test_nothing_written_means_onnx_runtime_s_defaults() -> None:
         ("enable_mem_arena", "False", False),
         ("enable_mem_pattern", "false", False),
         ("enable_mem_pattern", "TRUE", True),
+        ("enable_mem_pattern", "off", False),
+        ("enable_mem_pattern", "On", True),
     ],
 )
 def test_parameter_is_read(name: str, value: str, expected: object) -> None:
@@ -56,8 +58,8 @@ def test_execution_mode_is_zero_or_one(value: str) -> None:
         read_session_settings(config({"execution_mode": value}))
 
 
-@pytest.mark.parametrize("name", ["enable_mem_arena", "enable_mem_pattern"])
-@pytest.mark.parametrize("value", ["", "yes", "2", "on"])
+@pytest.mark.parametrize("name", ["enable_mem_arena", "enable_mem_pattern", "share_session_between_instances"])
+@pytest.mark.parametrize("value", ["", "yes", "2", "on "])
 def test_anything_but_a_boolean_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"parameter '{name}' is '{value}', expected a boolean"):
         read_session_settings(config({name: value}))

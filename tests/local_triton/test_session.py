@@ -78,6 +78,11 @@ def test_gpu_accelerators_come_first_with_their_options() -> None:
             "GPU",
             "unsupported precision mode 'FP4'",
         ),
+        (
+            SessionSettings(gpu_accelerators=(Accelerator("tensorrt", {"speed": "high"}),)),
+            "GPU",
+            "unknown parameter 'speed' is provided for TensorRT",
+        ),
     ],
 )
 def test_unknown_or_absent_accelerators_are_refused(settings: SessionSettings, kind: str, message: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 DEFAULT_MODEL_FILENAME = "model.onnx"
 
 _SESSION_PREFIX = "session."
+_BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _INT32 = range(-(2**31), 2**31)
 
 OptimizationLevel = Literal["basic", "extended", "off", "all"]
@@ -77,6 +78,8 @@ def read_session_settings(config: Mapping[str, Any]) -> SessionSettings:
     execution_mode = reader.integer("execution_mode", 0)
     if execution_mode not in (0, 1):
         raise reader.refusal("execution_mode", str(execution_mode), "0 (sequential) or 1 (parallel)")
+    # Checked as the native backend does, to no effect: instances are processes here and cannot share a session.
+    reader.boolean("share_session_between_instances", False)
     optimization = config.get("optimization", {})
     level = int(optimization.get("graph", {}).get("level", 0))
     levels: dict[int, OptimizationLevel] = {-1: "basic", 1: "extended", 2: "off"}
@@ -133,10 +136,9 @@ class _Parameters:
         text = self._values.get(name)
         if text is None:
             return default
-        known = {"true": True, "1": True, "false": False, "0": False}
-        if text.lower() not in known:
-            raise self.refusal(name, text, "a boolean (true, false, 1 or 0)")
-        return known[text.lower()]
+        if text.lower() not in _BOOLEANS:
+            raise self.refusal(name, text, "a boolean (true, false, on, off, 1 or 0)")
+        return _BOOLEANS[text.lower()]
 
     def session_entries(self) -> dict[str, str]:
         return {name: text for name, text in self._values.items() if name.startswith(_SESSION_PREFIX)}

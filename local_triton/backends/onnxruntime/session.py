@@ -26,7 +26,11 @@ _PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-_TENSORRT_OPTIONS = {"max_workspace_size_bytes": "trt_max_workspace_size"}
+_TENSORRT_OPTIONS = {
+    "max_workspace_size_bytes": "trt_max_workspace_size",
+    "int8_calibration_table_name": "trt_int8_calibration_table_name",
+    "int8_use_native_calibration_table": "trt_int8_use_native_calibration_table",
+}
 """Triton's own names of TensorRT parameters; the others are ONNX Runtime's."""
 
 _SAME_AS_REQUESTED = 1
@@ -144,8 +148,10 @@ def _tensorrt_options(accelerator: Accelerator, device: int) -> dict[str, str]:
     for name, value in accelerator.parameters.items():
         if name == "precision_mode":
             options |= _precision(value)
-        else:
+        elif name in _TENSORRT_OPTIONS or name.startswith("trt_"):
             options[_TENSORRT_OPTIONS.get(name, name)] = value
+        else:
+            raise ConfigurationError(f"unknown parameter '{name}' is provided for TensorRT Execution Accelerator")
     return options
 
 
