@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -43,7 +44,9 @@ def calibrate(
     if len(raw) < least:
         raise fail(f"only {len(raw)} of {len(files)} files in '{images}' gave a face; at least {least} are needed.")
     try:
-        measure_calibration(name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, raw).save(output)
+        measure_calibration(name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, np.array(raw)).save(
+            output
+        )
     except ExportError as error:
         raise fail(str(error)) from None
     print(f"'{output}': {len(raw)} faces of {len(files)} files, RAW {min(raw):.3f} to {max(raw):.3f}.")

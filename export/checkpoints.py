@@ -79,8 +79,8 @@ def _state_dict(data: bytes, path: Path) -> Mapping[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, IndexError) as error:
         # torch's own message advises to load without protection.
         raise ExportError(
-            f"the regressor '{path}' is no plain state dict of weights, or is damaged ({type(error).__name__}); nothing "
-            "in it was executed. A pickle of scikit-learn whose author you trust needs --trust-pickle."
+            f"the regressor '{path}' is no plain state dict of weights, or is damaged ({type(error).__name__}); "
+            "nothing in it was executed. A pickle of scikit-learn whose author you trust needs --trust-pickle."
         ) from error
     if not isinstance(state, Mapping):
         raise ExportError(f"the regressor '{path}' holds a {type(state).__name__}, not a state dict.")
