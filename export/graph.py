@@ -38,7 +38,8 @@ def clip_module(clip: Clip) -> torch.nn.Module:
             self.register_buffer("std", torch.tensor(CLIP_STD).view(1, 3, 1, 1))
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            rgb = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+            # TensorRT takes bytes only where they become floats at once.
+            rgb = pixels.to(torch.float32).permute(0, 3, 1, 2) / 255.0
             embedding: torch.Tensor = self.tower(pixel_values=(rgb - self.mean) / self.std).image_embeds
             unit: torch.Tensor = embedding / embedding.norm(dim=-1, keepdim=True)
             return unit
