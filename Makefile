@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-fast lint format lock load-generator clean
+.PHONY: help setup system serve score export test test-fast lint format lock load-generator bench-load soak fuzz docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,19 @@ load-generator: .venv-load/bin/locust  ## Install Locust, in an environment of i
 lock: setup  ## Write constraints.txt from the current environment
 	(sed -n 1p constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | sed 's/+cpu//') > constraints.new
 	mv constraints.new constraints.txt
+
+bench-load: setup load-generator  ## Offer twice the capacity for a minute and judge the answers
+	$(BIN)/python -m benchmarks.load $(ARGS)
+
+soak: setup  ## 10,000 requests: does memory stay flat?
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+fuzz: setup  ## Tens of thousands of damaged images and requests (ARGS="--url http://127.0.0.1:8080": Schemathesis too)
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+docs: setup  ## Write the generated pages of the documentation
+	$(BIN)/python -m gateway.settings_table docs/settings.md
+	$(BIN)/python -m gateway.geometry.table docs/geometry.md
 
 clean:  ## Remove generated models, caches and the virtual environment
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,13 +14,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+import psutil
 from PIL import Image
 
-from benchmarks.process_tree import ProcessTree
 from benchmarks.stacks import StartedStack
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
@@ -46,7 +46,17 @@ def encoded(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-async def soak(url: str, processes: ProcessTree, requests: int) -> tuple[list[tuple[int, float]], Counter[int]]:
+def resident_mb(pids: Sequence[int]) -> float:
+    """Resident memory of some processes and their children, MB.
+
+    Proportional memory would fall and rise with other processes that share libraries with these.
+    """
+    roots = [psutil.Process(pid) for pid in pids]
+    family = {process for root in roots for process in (root, *root.children(recursive=True))}
+    return float(sum(process.memory_info().rss for process in family)) / 1e6
+
+
+async def soak(url: str, pids: Sequence[int], requests: int) -> tuple[list[tuple[int, float]], Counter[int]]:
     """Posts ``requests`` photos.
 
     Returns:
@@ -66,7 +76,7 @@ async def soak(url: str, processes: ProcessTree, requests: int) -> tuple[list[tu
             wrong[answer.status_code] += answer.status_code != expected
             done += 1
             if done % max(1, requests // _REPORTS) == 0:
-                memory.append((done, processes.memory_mb()))
+                memory.append((done, resident_mb(pids)))
                 print(f"{time.strftime('%H:%M:%S')}  {done:6d} requests  {memory[-1][1]:8.1f} MB", flush=True)
 
     async with httpx.AsyncClient(timeout=120) as client:
@@ -83,7 +93,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"FACESTATS_LOG_LEVEL": "warning"}
         with StartedStack(arguments.repository, Path(folder) / "service.log", settings) as stack:
-            memory, wrong = asyncio.run(soak(stack.url, stack.everything, arguments.requests))
+            memory, wrong = asyncio.run(soak(stack.url, stack.everything.pids, arguments.requests))
     growth = memory[-1][1] / memory[0][1] - 1
     print(f"memory {memory[0][1]:.1f} MB after {memory[0][0]} requests, {memory[-1][1]:.1f} MB after {memory[-1][0]}: ")
     print(f"growth {growth:+.1%} (allowed {ALLOWED_GROWTH:.0%}), wrong answers {dict(wrong)}")

@@ -45,6 +45,7 @@ _DECODER_ERRORS = (
     TypeError,
     OverflowError,
     MemoryError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )

@@ -46,6 +46,9 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "console"]
     # Libraries speak up when something is wrong; below that some of them quote what they parse (EXIF, form fields).
     root.setLevel(logging.WARNING)
     logging.getLogger("facestats").setLevel(level.upper())
+    # What they warn of is wrong in the request, whose caller is told.
+    for name in ("PIL", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -1,0 +1,184 @@
+"""Tens of thousands of damaged images and requests: ``make fuzz``.
+
+Three parts: mutated files straight into the decoder, mutated files and requests through the whole app with real Face
+Mesh (geometry alone, so that any 5xx is a fault of ours), and Schemathesis against our own OpenAPI on a running gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import gc
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.mutations import mutants, seed_images
+from gateway.app import create_app
+from gateway.imaging import ImageError, ImageLimits, decode_image
+from gateway.settings import Settings
+
+PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
+ALLOWED_GROWTH = 0.05
+"""Largest growth of resident memory from the first fifth of a part to its end."""
+
+_PATHS = ("/v1/score", "/v1/score", "/v1/score/batch", "/api/analyze-face")
+
+
+class Memory:
+    """Resident memory of this process, from the first fifth of the work to its end."""
+
+    def __init__(self, total: int) -> None:
+        self._first = total // 5
+        self._process = psutil.Process()
+        self.before = self.after = 0.0
+
+    def look(self, done: int) -> None:
+        """Measures where it matters."""
+        if done % 1000 == 0 or done == self._first:
+            gc.collect()
+            self.after = self._process.memory_info().rss / 1e6
+            if done <= self._first or not self.before:
+                self.before = self.after
+
+    @property
+    def growth(self) -> float:
+        """Share by which memory grew."""
+        return self.after / self.before - 1
+
+
+def fuzz_decoder(count: int, seed: int) -> tuple[Counter[str], Memory]:
+    """Decodes mutated files.
+
+    Returns:
+        How often each outcome came, and memory. Anything but an ``ImageError`` ends the run.
+    """
+    outcomes: Counter[str] = Counter()
+    memory = Memory(count)
+    limits = ImageLimits(max_pixels=4_000_000)
+    for done, data in zip(range(1, count + 1), mutants(seed_images(PHOTO), seed), strict=False):
+        try:
+            decode_image(data, limits)
+            outcomes["decoded"] += 1
+        except ImageError as error:
+            outcomes[error.code] += 1
+        memory.look(done)
+    return outcomes, memory
+
+
+async def fuzz_app(count: int, seed: int) -> tuple[Counter[int], Memory]:
+    """Sends mutated files and requests through the whole app.
+
+    Returns:
+        How often each status came, and memory.
+
+    Raises:
+        RuntimeError: An answer is no JSON or problem document, or a healthy photo is not scored afterwards.
+    """
+    app = create_app(Settings(degrade="geometric", triton_urls="127.0.0.1:1", threads=2, log_level="error"))
+    chance, files = random.Random(seed), mutants(seed_images(PHOTO), seed + 1)
+    statuses: Counter[int] = Counter()
+    memory = Memory(count)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://fuzz", timeout=120) as client,
+    ):
+        for done in range(1, count + 1):
+            answer = await client.request(**fuzzed_request(chance, next(files)))
+            statuses[answer.status_code] += 1
+            if answer.status_code >= 400 and "json" not in answer.headers["content-type"]:
+                raise RuntimeError(f"{answer.status_code} without a document: {answer.text[:200]}")
+            memory.look(done)
+        healthy = await client.post("/v1/score", files={"image": PHOTO.read_bytes()})
+        if healthy.status_code != 200:
+            raise RuntimeError(f"A healthy photo is answered {healthy.status_code} afterwards: {healthy.text[:200]}")
+    return statuses, memory
+
+
+def fuzzed_request(chance: random.Random, data: bytes) -> dict[str, Any]:
+    """A request around a mutated file, itself often malformed."""
+    request: dict[str, Any] = {
+        "method": "POST",
+        "url": chance.choice(_PATHS),
+        "params": chance.choice(
+            ({}, {"capture": "fast"}, {"faces": "all"}, {"include": "landmarks,overlay"}, {"crop": "x"})
+        ),
+        "headers": {},
+    }
+    form = chance.randrange(6)
+    if request["url"] == "/v1/score/batch":
+        request["files"] = [("images", (f"{index}.jpg", data)) for index in range(chance.randrange(1, 4))]
+    elif request["url"] == "/api/analyze-face":
+        request["files"] = {"front_image": data, "side_image": data}
+    elif form == 0:
+        request["json"] = {"image": base64.b64encode(data).decode()}
+    elif form == 1:
+        request["content"] = b'{"image": "' + data[: chance.randrange(200)]
+        request["headers"]["Content-Type"] = "application/json"
+    elif form == 2:
+        request["content"] = data
+        request["headers"]["Content-Type"] = chance.choice(
+            (
+                "multipart/form-data",
+                "multipart/form-data; boundary=",
+                f"multipart/form-data; boundary={'b' * 300}",
+                "a/b",
+                "",
+            )
+        )
+    elif form == 3:
+        request["files"] = {"image": data}
+    else:
+        request["content"] = data
+        request["headers"]["Content-Type"] = chance.choice(("image/jpeg", "image/png", "IMAGE/WEBP; q=1", "image/x"))
+    if chance.random() < 0.1:
+        request["headers"]["X-Request-Timeout"] = chance.choice(("0", "-1", "1e9", "nan", "5", b"\xb2"))
+    if chance.random() < 0.05:
+        request["headers"]["Content-Length"] = chance.choice(("0", "5", "99999999999999999999", "-1", b"\xb2"))
+    return request
+
+
+def run_schemathesis(url: str, examples: int) -> int:
+    """Tests every route of a running gateway against its own OpenAPI document."""
+    command = [
+        *(str(Path(sys.executable).with_name("st")), "run", f"{url}/openapi.json", "--max-examples", str(examples)),
+        *("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"),
+        *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--request-timeout", "60"),
+    ]
+    return subprocess.run(command, check=False).returncode
+
+
+def report(part: str, outcomes: Counter[Any], memory: Memory) -> bool:
+    """Prints a part's figures; whether they are as they must be."""
+    print(f"{part}: {outcomes.total()} -> {dict(outcomes.most_common())}")
+    print(f"{part}: memory {memory.before:.0f} -> {memory.after:.0f} MB ({memory.growth:+.1%})", flush=True)
+    failed = sum(count for status, count in outcomes.items() if isinstance(status, int) and status >= 500)
+    return failed == 0 and memory.growth <= ALLOWED_GROWTH
+
+
+def main() -> int:
+    """Runs the parts; exit code 1 when one of them found something."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=20_000, help="Mutated files for the decoder.")
+    parser.add_argument("--requests", type=int, default=5_000, help="Mutated requests for the whole app.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--url", help="A running gateway to test with Schemathesis too.")
+    parser.add_argument("--examples", type=int, default=200, help="Schemathesis' examples for each operation.")
+    arguments = parser.parse_args()
+    good = report("decoder", *fuzz_decoder(arguments.images, arguments.seed))
+    good &= report("app", *asyncio.run(fuzz_app(arguments.requests, arguments.seed)))
+    if arguments.url:
+        good &= run_schemathesis(arguments.url, arguments.examples) == 0
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Damaged images and malformed requests are refused with a problem and harm nothing (the long run: ``make fuzz``)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from benchmarks.fuzz import fuzz_app, fuzz_decoder
+from benchmarks.mutations import bomb
+from tests.asgi import running_app
+from tests.gateway_process import GatewayProcess
+from tests.stack import Stack
+from tests.traffic import traffic
+
+
+def test_decoder_survives_mutated_files() -> None:
+    outcomes, _ = fuzz_decoder(1500, seed=0)
+    # Enough get through to show that whole decoders were at work, and enough are refused.
+    assert outcomes["decoded"] > 100
+    assert outcomes["truncated-image"] > 100
+    assert outcomes.total() == 1500
+
+
+async def test_app_answers_mutated_requests_with_problems() -> None:
+    statuses, _ = await fuzz_app(120, seed=3)
+    assert statuses.total() == 120
+    assert statuses[200] > 10
+    assert set(statuses) <= {200, 400, 413, 415, 422}
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream"])
+async def test_content_decides_whatever_the_name_and_type_say(face: bytes, content_type: str) -> None:
+    async with running_app() as (client, _):
+        answer = await client.post("/v1/score", content=face, headers={"content-type": content_type})
+        named = await client.post("/v1/score", files={"image": ("script.php", face, "text/html")})
+    assert (answer.status_code, named.status_code) == (200, 200)
+
+
+async def test_a_polyglot_is_only_ever_a_picture(face: bytes) -> None:
+    polyglot = face + b"PK\x03\x04<script>alert(1)</script>%PDF-1.7"
+    async with running_app() as (client, _):
+        answer = await client.post("/v1/score", content=polyglot, headers={"content-type": "image/jpeg"})
+        as_page = await client.post("/v1/score", content=b"<script>" + face, headers={"content-type": "image/jpeg"})
+    assert answer.status_code == 200
+    assert "script" not in answer.text
+    assert (as_page.status_code, as_page.headers["x-content-type-options"]) == (400, "nosniff")
+
+
+async def test_a_bomb_is_refused_by_its_header(face: bytes) -> None:
+    async with running_app() as (client, service):
+        answer = await client.post("/v1/score", files={"image": bomb(60_000, 60_000)})
+        assert answer.json()["type"] == "urn:facestats:problem:too-many-pixels"
+        assert b'facestats_stage_seconds_count{stage="decode"}' not in service.metrics.exposition()
+        assert (await client.post("/v1/score", files={"image": face})).status_code == 200
+
+
+@pytest.mark.integration
+async def test_poison_and_slow_uploads_hold_up_nobody(stack: Stack, face: bytes) -> None:
+    settings = {"FACESTATS_TRITON_URLS": stack.grpc, "FACESTATS_UPLOAD_SECONDS": "2"}
+    with GatewayProcess(settings) as gateway:
+        head = b"POST /v1/score HTTP/1.1\r\nHost: test\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n"
+        slow = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(20)]
+        for connection in slow:
+            connection.sendall(head + face[:100])
+        async with traffic(gateway.url, face) as seen, httpx.AsyncClient(timeout=30) as client:
+            for poison in (
+                face[:20_000],
+                bomb(60_000, 60_000),
+                bomb(32, 32),
+                b"\xff\xd8" * 999,
+                face[:3] + b"\0" * 9999,
+            ):
+                answer = await client.post(
+                    f"{gateway.url}/v1/score", content=poison, headers={"content-type": "image/jpeg"}
+                )
+                assert answer.status_code in (400, 413), answer.text
+            await seen.until(200, 10)
+        assert set(seen.statuses) == {200}
+        for connection in slow:
+            connection.settimeout(30)
+            answer_head = await asyncio.to_thread(connection.recv, 4096)
+            assert answer_head.startswith(b"HTTP/1.1 408")
+            connection.close()
