@@ -211,7 +211,7 @@ def _check_weights(configuration: Path) -> Iterator[Finding]:
     if weights == "trained":
         yield Finding("Weights", "ok", said)
     else:
-        advice = "holistic scores mean nothing; facestats export --weights hf (or a local snapshot's path) --force"
+        advice = "holistic scores mean nothing; facestats export --weights hf (or a local snapshot's path)"
         yield Finding("Weights", "note", said, advice)
 
 

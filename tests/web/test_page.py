@@ -142,6 +142,18 @@ def test_every_group_and_metric_has_a_plot_with_words(visit: Visit, example_path
     expect(page.locator("#lines g.shown")).to_have_attribute("data-metric", "bigonial")
 
 
+def test_photo_that_supports_no_score_says_so_and_what_would_help(visit: Visit, example_path: Path) -> None:
+    buffer = io.BytesIO()
+    with Image.open(example_path) as image:
+        image.resize((200, 200)).save(buffer, "PNG")
+    answer = visit.score({"name": "small.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    quality = answer["faces"][0]["quality"]
+    assert quality["level"] == "poor"
+    expect(visit.page.locator("#score-words")).to_contain_text("does not support a score")
+    assert visit.page.locator("#warning-list li").all_inner_texts() == quality["warnings"]
+    expect(visit.page.locator(".verdict")).to_have_class("verdict unsupported")
+
+
 def test_raw_json_is_the_answer(visit: Visit, example_path: Path) -> None:
     answer = visit.score(example_path)
     visit.page.click("text=Raw JSON")
