@@ -15,7 +15,9 @@ from gateway.disconnect import unless_disconnected
 from gateway.errors import Problem
 from gateway.faces import ScoreOptions
 from gateway.looksmax import MISSING_IMAGES, Analysis, ErrorDocument, Side, analysis, error_of, sex_of
+from gateway.problem_response import PROBLEM_MEDIA_TYPE
 from gateway.request_body import MULTIPART_OVERHEAD, checked_image, part_bytes, read_form
+from gateway.routes import PROBLEM_RESPONSES
 from gateway.service import Service
 
 router = APIRouter(dependencies=[Depends(admitted_caller)])
@@ -40,10 +42,18 @@ _FORM: dict[str, Any] = {
 }
 
 
+# What is wrong with the photos is said in that backend's words, what is wrong with the call (key, rate) in ours.
+_ERROR_OR_PROBLEM: dict[str, Any] = {
+    "model": ErrorDocument,
+    "description": "The photos or the service cannot be used.",
+    "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+}
+
+
 @router.post(
     "/api/analyze-face",
     response_model=Analysis,
-    responses={400: {"model": ErrorDocument}, 503: {"model": ErrorDocument}},
+    responses=PROBLEM_RESPONSES | dict.fromkeys((400, 503), _ERROR_OR_PROBLEM),
     openapi_extra=_FORM,
     tags=["score"],
 )
