@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-fast lint format lock load-generator bench-load soak fuzz docs clean
+.PHONY: help setup system serve score export test test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,15 @@ lint: setup  ## ruff and mypy --strict
 format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: setup load-generator  ## Measure everything and write docs/performance.md's tables (ARGS="--rounds 5")
+	$(BIN)/facestats bench --page docs/performance.md $(ARGS)
+
+bench-check: setup load-generator  ## Fail if a ratio lost more than 10 % of benchmarks/reference.json
+	$(BIN)/facestats bench --quick --check
+
+tune: setup load-generator  ## Find this machine's best settings for `make serve`
+	$(BIN)/facestats tune $(ARGS)
 
 load-generator: .venv-load/bin/locust  ## Install Locust, in an environment of its own
 

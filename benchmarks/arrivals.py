@@ -1,7 +1,7 @@
 """Locust file: posts one photo at a constant arrival rate, whatever the service does (an open loop).
 
-Arrival k is due at ``start + k / rate``. A user takes each ``users``-th arrival, and there are so many users that one is
-free when its next arrival is due; should none be, the wait counts as latency, because it is measured from the time due.
+Arrival k is due at ``start + k / rate``. A free user takes the next arrival, and there are so many users that one is
+free when it is due; should none be, the wait counts as latency, because it is measured from the time due.
 Run by ``benchmarks.gateway_load``; the outcome of each arrival goes to ``--outcomes`` as one JSON line.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 from locust import FastHttpUser, events, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 LEAD_SECONDS = 1.0
 """Time between a test's start and the first arrival: the users start meanwhile."""
@@ -39,6 +40,14 @@ def open_schedule(environment: Environment, **_: Any) -> None:
     Visitor.first_due = time.perf_counter() + LEAD_SECONDS
     Visitor.arrivals = itertools.count()
     Visitor.outcomes = []
+    gevent.spawn(quit_when_done, environment)
+
+
+def quit_when_done(environment: Environment) -> None:
+    """Ends the test once every arrival has its outcome."""
+    while len(Visitor.outcomes) < environment.parsed_options.arrivals:
+        gevent.sleep(0.05)
+    environment.runner.quit()
 
 
 @events.test_stop.add_listener
@@ -62,10 +71,7 @@ class Visitor(FastHttpUser):
         options = self.environment.parsed_options
         number = next(Visitor.arrivals)
         if number >= options.arrivals:
-            if len(Visitor.outcomes) == options.arrivals:
-                self.environment.runner.quit()
-            gevent.sleep(0.05)
-            return
+            raise StopUser
         due = Visitor.first_due + number / options.rate
         gevent.sleep(max(0.0, due - time.perf_counter()))
         answer = self.client.post(

@@ -1,7 +1,7 @@
 """Tens of thousands of damaged images and requests: ``make fuzz``.
 
 Three parts: mutated files straight into the decoder, mutated files and requests through the whole app with real Face
-Mesh (geometry alone, so that any 5xx is a fault of ours), and Schemathesis against our own OpenAPI on a running gateway.
+Mesh (geometry alone, so that any 5xx is a fault of ours), and Schemathesis against our OpenAPI on a running gateway.
 """
 
 from __future__ import annotations

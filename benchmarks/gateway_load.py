@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,8 +20,8 @@ from benchmarks.workload import Workload
 LONGEST_ANSWER = 30.0
 """Seconds an answer may take: the gateway's own default deadline."""
 
-LOCUST = Path(__file__).parent.parent / ".venv-load" / "bin" / "locust"
-"""In an environment of its own: Locust and tritonclient want different releases of geventhttpclient."""
+LOAD_ENVIRONMENT = Path(__file__).parent.parent / ".venv-load" / "bin"
+"""Locust's own environment: Locust and tritonclient want different releases of geventhttpclient."""
 
 _MOST_USERS = 400
 
@@ -80,9 +81,7 @@ class GatewayLoad:
                     post_photo(client, self.workload.data, query)
                     durations.append(time.perf_counter() - begun)
                 elapsed = time.perf_counter() - start
-        return sample_of(
-            durations, len(durations), elapsed, cpu_seconds=watch.cpu_seconds, memory_mb=watch.memory_mb
-        )
+        return sample_of(durations, len(durations), elapsed, cpu_seconds=watch.cpu_seconds, memory_mb=watch.memory_mb)
 
 
 def post_photo(client: httpx.Client, data: bytes, query: str) -> None:
@@ -96,19 +95,29 @@ def post_photo(client: httpx.Client, data: bytes, query: str) -> None:
         raise LoadError(f"The gateway answered {answer.status_code}: {answer.text[:200]}")
 
 
+def locust_command() -> str:
+    """Locust's program, from the environment of its own that ``make load-generator`` makes.
+
+    Raises:
+        LoadError: It is not installed.
+    """
+    found = shutil.which("locust", path=LOAD_ENVIRONMENT) or shutil.which("locust")
+    if found is None:
+        raise LoadError("Locust is not installed; `make load-generator` installs it.")
+    return found
+
+
 def run_arrivals(url: str, photo: Path, query: str, rate: float, arrivals: int) -> list[Arrival]:
-    """Runs Locust in a process of its own (it patches Python's sockets).
+    """Runs Locust, a process of its own.
 
     Raises:
         LoadError: Locust is not installed or failed.
     """
-    if not LOCUST.is_file():
-        raise LoadError("Locust is not installed; run: make load-generator")
     users = str(min(arrivals, _MOST_USERS))
     with tempfile.TemporaryDirectory() as folder:
         outcomes = Path(folder) / "outcomes.jsonl"
         command = [
-            *(str(LOCUST), "-f", str(Path(__file__).with_name("arrivals.py"))),
+            *(locust_command(), "-f", str(Path(__file__).with_name("arrivals.py"))),
             *("--headless", "--only-summary", "--loglevel", "ERROR", "--host", url, "-u", users, "-r", users),
             *("-t", f"{round(arrivals / rate + LONGEST_ANSWER)}s", "--stop-timeout", "1", "--exit-code-on-error", "0"),
             *("--photo", str(photo), "--query", query, "--rate", str(rate), "--arrivals", str(arrivals)),

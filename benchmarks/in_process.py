@@ -128,7 +128,8 @@ class ReplacedBackend:
         self._mesh = FaceMesh()
         self._processor = CLIPImageProcessorPil()
         config = CLIPVisionConfig(patch_size=32, projection_dim=512)
-        self._clip = CLIPVisionModelWithProjection(config).eval()
+        clip: Any = CLIPVisionModelWithProjection(config)
+        self._clip = clip.eval()
         self._regressor = torch.nn.Sequential(
             *(torch.nn.Linear(512, 256), torch.nn.ReLU(), torch.nn.Linear(256, 64), torch.nn.ReLU()),
             torch.nn.Linear(64, 1),

@@ -65,7 +65,7 @@ def median_sample(samples: Sequence[Sample]) -> Sample:
     """Each attribute's median over the rounds; ``None`` where no round knows it. Memory is the largest instead."""
 
     def middle(name: str) -> float | None:
-        known = [value for sample in samples if (value := getattr(sample, name)) is not None]
+        known: list[float] = [value for sample in samples if (value := getattr(sample, name)) is not None]
         if not known:
             return None
         return max(known) if name == "memory_mb" else statistics.median(known)

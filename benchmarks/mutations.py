@@ -96,7 +96,7 @@ def _place(chance: random.Random, data: bytearray) -> int:
 
 
 def _flip_bits(chance: random.Random, data: bytearray, _: list[bytes]) -> bytearray:
-    for _ in range(chance.randrange(1, 12)):
+    for _flip in range(chance.randrange(1, 12)):
         if data:
             data[_place(chance, data)] ^= 1 << chance.randrange(8)
     return data

@@ -46,7 +46,9 @@ class ProcessTree:
         return Watch(self)
 
     def _processes(self) -> list[psutil.Process]:
-        return [each for root in self._roots for each in (root, *(root.children(True) if self._children else ()))]
+        found = [each for root in self._roots for each in (root, *(root.children(True) if self._children else ()))]
+        # A root may be a child of another one.
+        return list({process.pid: process for process in found}.values())
 
 
 class Watch:

@@ -46,9 +46,7 @@ class Report:
         }
 
 
-def make_report(
-    rounds: Sequence[Round], machine: dict[str, Any], served: dict[str, dict[str, str]]
-) -> Report:
+def make_report(rounds: Sequence[Round], machine: dict[str, Any], served: dict[str, dict[str, str]]) -> Report:
     """The medians and ratios of some rounds."""
     names = list(dict.fromkeys(name for samples in rounds for name in samples))
     by_subject = {name: [samples[name] for samples in rounds if name in samples] for name in names}
@@ -86,7 +84,7 @@ def _processor() -> str:
 def subject_rows(report: Report) -> list[tuple[str, ...]]:
     """The subjects' table, its heading first."""
     heading = ("subject", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/image", "memory MB", "failed", "spread")
-    rows = [heading]
+    rows: list[tuple[str, ...]] = [heading]
     for name, sample in report.samples.items():
         rows.append(
             (
@@ -104,7 +102,7 @@ def subject_rows(report: Report) -> list[tuple[str, ...]]:
 
 def ratio_rows(report: Report) -> list[tuple[str, ...]]:
     """The ratios' table, its heading first."""
-    rows = [("ratio", "measured", "target", "met", "spread")]
+    rows: list[tuple[str, ...]] = [("ratio", "measured", "target", "met", "spread")]
     for ratio in report.ratios:
         sign = ">=" if ratio.at_least else "<="
         met = "yes" if ratio.met else "**no**"
@@ -130,7 +128,7 @@ def markdown(report: Report) -> str:
         [
             f"{report.rounds} rounds on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
             f"Python {machine['python']}; {versions}. Load average before the run: {machine['load_before']}. "
-            f"Served: {weights}. Every figure is the median over the rounds; `spread` is (largest - smallest) / median.",
+            f"Served: {weights}. Figures are medians over the rounds; `spread` is (largest - smallest) / median.",
             markdown_table(ratio_rows(report)),
             markdown_table(subject_rows(report)),
         ]

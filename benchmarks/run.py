@@ -11,7 +11,8 @@ from typing import Literal
 from benchmarks.gateway_load import GatewayLoad
 from benchmarks.in_process import GatewayParts, OnnxRuntime, ReplacedBackend
 from benchmarks.measurement import Sample
-from benchmarks.ratios import BASELINE, parts_cpu_ms
+from benchmarks.memory import gateway_memory
+from benchmarks.ratios import BASELINE, GATEWAY_MEMORY, parts_cpu_ms
 from benchmarks.stacks import Stack
 from benchmarks.triton_load import TritonLoad
 from benchmarks.workload import Workload
@@ -74,7 +75,7 @@ class Benchmark:
         served: What is served; every precision once.
         workload: The photo.
         plan: How much to measure.
-        inputs_folder: Where perf_analyzer's input files may be written.
+        folder: Where input files and logs may be written.
         progress: Told of each subject before it is measured.
     """
 
@@ -83,13 +84,13 @@ class Benchmark:
         served: list[Served],
         workload: Workload,
         plan: Plan,
-        inputs_folder: Path,
+        folder: Path,
         progress: Callable[[str], None],
     ) -> None:
         self._plan, self._progress, self._workload = plan, progress, workload
-        self._served = served
+        self._served, self._folder = served, folder
         self._cores = len(os.sched_getaffinity(0))
-        self._inputs: Mapping[str, Path] = workload.write_perf_analyzer_inputs(inputs_folder)
+        self._inputs: Mapping[str, Path] = workload.write_perf_analyzer_inputs(folder)
         self._parts = GatewayParts(workload)
         self._baseline = ReplacedBackend(workload)
         self._onnx = {
@@ -124,6 +125,7 @@ class Benchmark:
             yield from self._triton(served)
         for served in self._served:
             yield from self._gateway(served, samples)
+        yield GATEWAY_MEMORY, gateway_memory(self._served[0].stack, self._workload, self._folder / "gateway.log")
 
     def _triton(self, served: Served) -> Iterator[tuple[str, Sample]]:
         stack, precision = served.stack, served.precision

@@ -57,7 +57,8 @@ class TritonLoad:
                     *("--input-data", str(self.inputs[tensor]), "-b", "1"),
                     *("--concurrency-range", str(concurrency), "--percentile", "99", "-f", str(report)),
                     # Stable by decree: the rounds show how steady the figures are. --request-count would round time.
-                    *("--measurement-interval", str(round(seconds * 1e3 / WINDOWS)), "-s", "999", "-r", str(2 * WINDOWS)),
+                    *("--measurement-interval", str(round(seconds * 1e3 / WINDOWS))),
+                    *("-s", "999", "-r", str(2 * WINDOWS)),
                 ]
             )
             if finished.returncode != 0 or not report.is_file():

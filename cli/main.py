@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from cli.bench import bench
 from cli.calibrate import calibrate
 from cli.doctor import doctor
 from cli.evaluate import evaluate
@@ -14,6 +15,7 @@ from cli.gateway import gateway
 from cli.key import key
 from cli.rollback import rollback
 from cli.score import score
+from cli.tune import tune
 from cli.up import up
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.command()(export)
 app.command()(rollback)
 app.command()(calibrate)
 app.command()(evaluate)
+app.command()(bench)
+app.command()(tune)
 app.command()(doctor)
 app.command()(key)
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from cli.gateway import GatewayServer, settings_problem
 from gateway.settings import Settings
 from local_triton.bound_process import bound
 from local_triton.server import TritonError, TritonPorts, TritonServer
+from local_triton.tuning import TUNING_FILE, apply_tuning, load_tuning
 
 START_TIMEOUT = 120.0
 """Seconds Triton may take to load its models."""
@@ -45,7 +46,9 @@ def up(
     ensure_exported(repository, console)
     ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
     try:
-        settings = Settings(host=host, port=port, triton_urls=f"127.0.0.1:{ports.grpc}")
+        settings = Settings(
+            host=host, port=port, triton_urls=f"127.0.0.1:{ports.grpc}", **use_tuning(repository, console)
+        )
     except ValidationError as error:
         raise fail(settings_problem(error)) from None
 
@@ -91,6 +94,27 @@ def ensure_exported(repository: Path, console: Console) -> None:
     command = [sys.executable, "-m", "cli", "export", "--output", str(repository)]
     if subprocess.run(bound(command), check=False).returncode != 0:
         raise fail("the export failed, so there is nothing to serve; see its message above.")
+
+
+def use_tuning(repository: Path, console: Console) -> dict[str, Any]:
+    """Puts what ``facestats tune`` found into CLIP's exported configuration.
+
+    Returns:
+        The gateway's part, without what the environment says otherwise.
+
+    Raises:
+        typer.Exit: The tuning file is damaged.
+    """
+    try:
+        tuning = load_tuning(repository)
+    except ValueError as error:
+        raise fail(str(error)) from None
+    if tuning is None:
+        return {}
+    apply_tuning(repository, tuning)
+    console.print(f"Using {repository / TUNING_FILE}: {tuning}")
+    said = Settings().model_fields_set
+    return {name: value for name, value in tuning.gateway_settings().items() if name not in said}
 
 
 def choose_ports(grpc: int | None, http: int | None, metrics: int | None) -> TritonPorts:

@@ -1,0 +1,119 @@
+"""Settings found best on this machine by ``facestats tune``: kept beside the models, used by ``facestats up``."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+TUNING_FILE = ".tuning.json"
+"""Lies in the model repository, which Triton and git both ignore it in."""
+
+ENCODER = "clip_image_encoder"
+ENSEMBLE = "attractiveness"
+
+_INTRA_OP = "intra_op_thread_count"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found best.
+
+    Attributes:
+        instances: Instances of CLIP.
+        intra_op_threads: ONNX Runtime threads of each.
+        queue_delay_microseconds: How long Triton holds an incomplete batch back.
+        gateway_threads: Threads that decode and measure faces.
+        max_requests_in_flight: Photos admitted at a time; more are refused at once.
+    """
+
+    instances: int
+    intra_op_threads: int
+    queue_delay_microseconds: int
+    gateway_threads: int
+    max_requests_in_flight: int
+
+    def gateway_settings(self) -> dict[str, int]:
+        """Names of the gateway's settings to their values."""
+        return {"threads": self.gateway_threads, "max_requests_in_flight": self.max_requests_in_flight}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a tuning holds for; on another machine or for other graphs it says nothing.
+
+    Attributes:
+        cores: Cores this process may use.
+        precision: Of the export.
+        target: Of the export.
+    """
+
+    cores: int
+    precision: str
+    target: str
+
+
+def conditions(repository: Path) -> Conditions:
+    """The present ones.
+
+    Raises:
+        FileNotFoundError: Nothing is exported.
+    """
+    parameters = _read(_exported(repository, ENSEMBLE)).parameters
+    return Conditions(
+        cores=len(os.sched_getaffinity(0)),
+        precision=parameters["precision"].string_value,
+        target=parameters["target"].string_value,
+    )
+
+
+def save_tuning(repository: Path, tuning: Tuning, holds_for: Conditions, evidence: list[dict[str, object]]) -> Path:
+    """Writes the tuning with what it was found from; returns the file."""
+    path = repository / TUNING_FILE
+    document = {"tuning": asdict(tuning), "conditions": asdict(holds_for), "evidence": evidence}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    return path
+
+
+def load_tuning(repository: Path) -> Tuning | None:
+    """The tuning of this repository, or ``None`` when there is none or it was found under other conditions.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    path = repository / TUNING_FILE
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text())
+        found, holds_for = Tuning(**document["tuning"]), Conditions(**document["conditions"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' cannot be read ({error}); delete it or run `facestats tune` again.") from error
+    return found if holds_for == conditions(repository) else None
+
+
+def apply_tuning(repository: Path, tuning: Tuning) -> None:
+    """Writes CLIP's part of the tuning into its exported configuration; the next export starts from the tracked one."""
+    path = _exported(repository, ENCODER)
+    config = _read(path)
+    for group in config.instance_group:
+        group.count = tuning.instances
+    config.parameters[_INTRA_OP].string_value = str(tuning.intra_op_threads)
+    config.dynamic_batching.max_queue_delay_microseconds = tuning.queue_delay_microseconds
+    changed = path.with_suffix(".tuned")
+    changed.write_text(text_format.MessageToString(config))
+    changed.replace(path)
+
+
+def _exported(repository: Path, model: str) -> Path:
+    return repository / model / "configs" / "exported.pbtxt"
+
+
+def _read(path: Path) -> model_config_pb2.ModelConfig:
+    config = model_config_pb2.ModelConfig()
+    text_format.Parse(path.read_text(), config)
+    return config
