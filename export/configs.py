@@ -16,13 +16,14 @@ _PROVIDER_OF_EMBEDDING = {"attractiveness": "clip_image_encoder", "attractivenes
 
 
 def model_configs(
-    output: Path, target: str, parameters: Mapping[str, str], heads: Sequence[AttributeHead]
+    output: Path, target: str, precision: str, parameters: Mapping[str, str], heads: Sequence[AttributeHead]
 ) -> dict[str, model_config_pb2.ModelConfig]:
     """Configurations of every model of an export.
 
     Args:
         output: A prepared model repository.
         target: ``cpu``, or a variant ``configs/<target>.pbtxt`` where a model has one.
+        precision: ``fp32`` takes back the half precision that the TensorRT variant asks for.
         parameters: Provenance, for the ensembles.
         heads: Attribute heads to add.
 
@@ -38,6 +39,9 @@ def model_configs(
                 _add_head(config, head)
             for key, value in parameters.items():
                 config.parameters[key].string_value = value
+        if precision == "fp32":
+            for accelerator in config.optimization.execution_accelerators.gpu_execution_accelerator:
+                accelerator.parameters.pop("precision_mode", None)
         configs[name] = config
     for head in heads:
         configs[head.model] = _head_config(head, configs[REGRESSOR])

@@ -111,6 +111,8 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
     Raises:
         ExportError: Something is missing or the proof failed; what is served stays as it was.
     """
+    if options.precision == "int8" and options.target != "cpu":
+        raise ExportError(f"int8 is for CPUs; use --precision fp16 for {options.target}.")
     prepare_repository(options.output, options.source)
     with _steps(console) as step:
         sources = _read_sources(options, step, lambda said: console.print(f"[yellow]{said}"))
@@ -131,7 +133,7 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
             sources.pixels[0], answers.embedding[0], float(answers.raw[0]), float(answers.score[0]), options.precision
         )
         parameters = identity | proof.parameters(forced=bool(failures)) | golden
-        configs = model_configs(options.output, options.target, parameters, sources.heads)
+        configs = model_configs(options.output, options.target, options.precision, parameters, sources.heads)
         files = {"parity.json": proof_json(proof, parameters), "parity.md": proof_markdown(proof, parameters)}
         version = publish(options.output, graphs, configs, files)
     return ExportReport(options.output, version, parameters, proof)
@@ -210,7 +212,7 @@ def _prove(
     decoder_difference = None
     if obstacle is None:
         step("Proving Triton against PyTorch")
-        configs = model_configs(options.output, options.target, {}, sources.heads)
+        configs = model_configs(options.output, options.target, options.precision, {}, sources.heads)
         live = triton_answers(options.source, graphs, configs, sources.photos, sources.pixels)
         engines |= {"triton, PIXELS": live.pixels_ensemble, "triton, IMAGE": live.image_ensemble}
         decoder_difference = live.decoder_difference
