@@ -75,6 +75,6 @@ def _is_fastapi_s(answer: dict[str, Any]) -> bool:
 
 def _say_media_type(content: dict[str, Any]) -> None:
     """A problem's schema stands under its own media type only; FastAPI files it under the route's."""
-    if PROBLEM_MEDIA_TYPE in content:
+    if content.get(PROBLEM_MEDIA_TYPE) == {}:
         others = [content.pop(media_type) for media_type in list(content) if media_type != PROBLEM_MEDIA_TYPE]
         content[PROBLEM_MEDIA_TYPE] = next(iter(others), {})
