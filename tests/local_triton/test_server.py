@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,19 @@ def test_a_crashed_server_is_restarted_with_growing_delays(repository: Path, log
             assert server.restarts == crash
             assert scale(server.ports) == [2, 4]
     assert traces(server.owner) == []
+
+
+def test_the_server_outlives_the_thread_that_started_it(repository: Path) -> None:
+    server = TritonServer(repository, TritonPorts.free())
+    starter = threading.Thread(target=server.start)
+    starter.start()
+    starter.join()
+    try:
+        server.wait_ready(READY_TIMEOUT)
+        assert scale(server.ports) == [2, 4]
+        assert server.restarts == 0
+    finally:
+        server.stop()
 
 
 def test_stop_does_not_wait_for_a_restart(repository: Path, log: LogWatch) -> None:
