@@ -12,12 +12,13 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/facestats
-COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 COPY export export
 COPY model_repository model_repository
-RUN pip install --editable '.[export]' \
+COPY examples examples
+RUN pip install -c constraints.txt --editable '.[export]' \
     && facestats export --weights "${WEIGHTS}" --regressor "${REGRESSOR}" --precision "${PRECISION}" --output model_repository
 
 FROM python:3.11-slim-bookworm AS build
@@ -26,12 +27,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 COPY local_triton local_triton
 # hadolint ignore=DL3013
-RUN pip install '.[triton]' && pip uninstall --yes jax jaxlib
+RUN pip install -c constraints.txt '.[triton]' && pip uninstall --yes jax jaxlib
 
 FROM python:3.11-slim-bookworm
 

@@ -12,14 +12,15 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home facestats
 WORKDIR /opt/facestats
-COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 COPY export export
 COPY model_repository model_repository
+COPY examples examples
 # Editable: the export reads the tracked configurations beside its sources. The volumes' mount points must exist with
 # the job's owner, because a new named volume takes both from them.
-RUN pip install --editable '.[export]' \
+RUN pip install -c constraints.txt --editable '.[export]' \
     && mkdir -p /models /weights \
     && chown 10001:10001 /models /weights
 

@@ -6,11 +6,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv /opt/facestats
 ENV PATH=/opt/facestats/bin:$PATH
-COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 # MediaPipe declares jax, which Face Mesh never imports: 350 MB of an image that is pulled often.
-RUN pip install . && pip uninstall --yes jax jaxlib
+RUN pip install -c constraints.txt . && pip uninstall --yes jax jaxlib
 
 FROM python:3.11-slim-bookworm
 
