@@ -43,7 +43,7 @@ class Calibration:
     def __post_init__(self) -> None:
         if self.quantiles.shape != (QUANTILES,) or not np.isfinite(self.quantiles).all():
             raise ExportError(f"the calibration '{self.name}' must hold {QUANTILES} finite quantiles.")
-        if (np.diff(self.quantiles) < 0).any() or self.quantiles[0] == self.quantiles[-1]:
+        if (np.diff(self.quantiles) < 0).any() or np.float32(self.quantiles[0]) == np.float32(self.quantiles[-1]):
             raise ExportError(f"the quantiles of the calibration '{self.name}' must rise.")
 
     @property
@@ -52,9 +52,13 @@ class Calibration:
         return "sha256:" + hashlib.sha256(self.quantiles.astype("<f8").tobytes()).hexdigest()
 
     def knots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Strictly rising raw values and their percentiles; of equal quantiles the highest percentile stays."""
-        last_of_equals = np.append(np.diff(self.quantiles) > 0, True)
-        return self.quantiles[last_of_equals], np.linspace(0, 100, QUANTILES)[last_of_equals]
+        """Strictly rising raw values and their percentiles; of equal quantiles the highest percentile stays.
+
+        The raw values are float32 numbers, as the graph holds them: quantiles that differ by less are equal.
+        """
+        held = self.quantiles.astype(np.float32).astype(np.float64)
+        last_of_equals = np.append(np.diff(held) > 0, True)
+        return held[last_of_equals], np.linspace(0, 100, QUANTILES)[last_of_equals]
 
     def score(self, raw: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Percentile of each raw value, 0..100: linear between the quantiles, clamped at the ends."""
@@ -75,14 +79,20 @@ class Calibration:
 def measure_calibration(name: str, regressor_sha256: str, source: str, raw: NDArray[np.floating[Any]]) -> Calibration:
     """A calibration from the raw outputs of reference faces.
 
+    Quantiles are estimated as Harrell and Davis do (Biometrika 69, 1982): each is a weighted mean of all the ordered
+    outputs, so that among few faces the scale does not jump wherever two of them happen to lie close together.
+
     Args:
         name: Its id.
         regressor_sha256: The checkpoint that computed ``raw``, hex.
         source: Where the faces came from.
         raw: [N] raw outputs.
     """
-    quantiles = np.quantile(np.asarray(raw, np.float64), np.linspace(0, 1, QUANTILES))
-    return Calibration(name, regressor_sha256, len(raw), source, quantiles)
+    from scipy.stats.mstats import hdquantiles
+
+    quantiles = np.asarray(hdquantiles(np.asarray(raw, np.float64), np.linspace(0, 1, QUANTILES)))
+    # Weighted sums of equal numbers may differ in the last digit.
+    return Calibration(name, regressor_sha256, len(raw), source, np.maximum.accumulate(quantiles))
 
 
 def load_calibration(path: Path) -> Calibration:
