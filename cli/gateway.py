@@ -37,6 +37,7 @@ class GatewayServer(uvicorn.Server):
 
     def __init__(self, settings: Settings, on_listening: Callable[[], None] | None = None) -> None:
         from gateway.app import create_app
+        from gateway.connections import patient_connections
         from gateway.logging import configure_logging
 
         configure_logging(settings.log_level, settings.log_format)
@@ -45,6 +46,8 @@ class GatewayServer(uvicorn.Server):
                 create_app(settings),
                 host=settings.host,
                 port=settings.port,
+                http=patient_connections(settings.upload_seconds, settings.answer_seconds),
+                forwarded_allow_ips=settings.trusted_proxies,
                 log_config=None,
                 access_log=False,
                 server_header=False,

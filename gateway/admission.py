@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from gateway.deadline import Deadline
+from gateway.drain import DrainRate
 from gateway.errors import Problem
-
-_RATE_WINDOW = 64
-"""Completed photos the drain rate is measured over."""
-
-_LONGEST_WAIT = 60.0
-"""Largest ``Retry-After``, seconds: after a stall the measured rate says little."""
 
 
 class Admission:
@@ -32,8 +26,7 @@ class Admission:
         self.pixels = 0
         self._max_requests = max_requests
         self._max_pixels = max_pixels
-        self._clock = clock
-        self._completed: deque[float] = deque(maxlen=_RATE_WINDOW)
+        self._drain = DrainRate(clock)
         self._released = asyncio.Event()
 
     def check(self) -> None:
@@ -60,21 +53,20 @@ class Admission:
         """
         while wait and not self._fits(pixels):
             self._released.clear()
-            try:
-                await asyncio.wait_for(self._released.wait(), deadline.remaining)
-            except asyncio.TimeoutError:
-                raise deadline.exceeded() from None
+            with deadline.limit():
+                await self._released.wait()
         self.check()
         if not self._fits(pixels):
             raise self.overloaded(f"photos of {self.pixels / 1e6:.0f} megapixels are being scored")
         self.requests += 1
         self.pixels += pixels
+        self._drain.begin()
         try:
             yield
         finally:
             self.requests -= 1
             self.pixels -= pixels
-            self._completed.append(self._clock())
+            self._drain.end()
             self._released.set()
 
     def overloaded(self, reason: str) -> Problem:
@@ -83,10 +75,7 @@ class Admission:
 
     def seconds_to_drain(self) -> float:
         """Time until the photos held now are done, at the rate at which the last ones were; 1 s when unknown."""
-        if len(self._completed) < 2:
-            return 1.0
-        rate = len(self._completed) / max(self._clock() - self._completed[0], 1e-3)
-        return min(max(self.requests / rate, 1.0), _LONGEST_WAIT)
+        return self._drain.seconds_for(self.requests)
 
     def _fits(self, pixels: int) -> bool:
         return self.requests < self._max_requests and (self.pixels == 0 or self.pixels + pixels <= self._max_pixels)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
+
+import anyio
 
 from gateway.errors import Problem
 
@@ -36,6 +40,21 @@ class Deadline:
         """
         if self.remaining <= 0:
             raise self.exceeded()
+
+    @contextlib.contextmanager
+    def limit(self) -> Iterator[None]:
+        """Ends what is awaited inside when the time is up.
+
+        Not ``asyncio.wait_for``: before Python 3.12 it swallows a cancellation that comes together with the result.
+
+        Raises:
+            Problem: ``deadline-exceeded``.
+        """
+        try:
+            with anyio.fail_after(self.remaining):
+                yield
+        except TimeoutError:
+            raise self.exceeded() from None
 
     def exceeded(self) -> Problem:
         """The problem to answer with when the time is up."""

@@ -150,11 +150,11 @@ class FaceMeasurer:
         captures = self._capture(rgb, options)
         clock.lap("landmarks")
         deadline.check()
-        faces = tuple(self._measure_face(rgb, found, options) for found in captures)
+        faces = self._measure_faces(rgb, captures, options)
         if options.crop == "full":
             pixels = clip_pixels(rgb)[np.newaxis]
         else:
-            pixels = np.stack([clip_pixels(aligned_crop(rgb, found.photo_points())) for found in captures])
+            pixels = np.stack([clip_pixels(aligned_crop(rgb, face.capture.photo_points())) for face in faces])
         clock.lap("geometry")
         return MeasuredPhoto(faces, pixels, clock.seconds)
 
@@ -170,11 +170,23 @@ class FaceMeasurer:
             raise Problem("no-face", "No face was found in the image; send a photo with one clearly visible face.")
         return found
 
+    def _measure_faces(
+        self, rgb: NDArray[np.uint8], captures: Sequence[Capture], options: ScoreOptions
+    ) -> tuple[MeasuredFace, ...]:
+        """Measures each face; one of several that cannot be measured is left out."""
+        faces: list[MeasuredFace] = []
+        failure: GeometryError | None = None
+        for found in captures:
+            try:
+                faces.append(self._measure_face(rgb, found, options))
+            except GeometryError as error:
+                failure = error
+        if not faces:
+            raise Problem("unusable-face", f"The face's landmarks cannot be measured: {failure}") from failure
+        return tuple(faces)
+
     def _measure_face(self, rgb: NDArray[np.uint8], found: Capture, options: ScoreOptions) -> MeasuredFace:
-        try:
-            geometry = measure(found, options.sex, self._design)
-        except GeometryError as error:
-            raise Problem("unusable-face", f"The face's landmarks cannot be measured: {error}") from error
+        geometry = measure(found, options.sex, self._design)
         overlay = encode_overlay(draw_overlay(rgb, found, geometry)) if "overlay" in options.include else None
         return MeasuredFace(found, geometry, overlay)
 

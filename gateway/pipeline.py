@@ -151,9 +151,8 @@ class Scorer:
         with self._tracer.start_as_current_span("measure faces"):
             future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, submitted)
             try:
-                return await asyncio.wait_for(asyncio.wrap_future(future), deadline.remaining)
-            except asyncio.TimeoutError:
-                raise deadline.exceeded() from None
+                with deadline.limit():
+                    return await asyncio.wrap_future(future)
             except asyncio.CancelledError:
                 deadline.abandon()
                 raise

@@ -11,6 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.access import ApiKey, parse_api_keys, parse_rate_limit
 from gateway.blend import BlendWeights
 from gateway.imaging import ImageLimits
+from gateway.triton_targets import parse_triton_urls
+
+MOST_FACES = 32
+"""All faces of a photo go to Triton in one call, and its models take no larger batch (their ``max_batch_size``)."""
 
 
 class Settings(BaseSettings):
@@ -23,7 +27,8 @@ class Settings(BaseSettings):
 
     triton_urls: str = Field(
         "127.0.0.1:8001",
-        description="gRPC targets of Triton: `host:port`, several with commas, or `dns:///name:port`.",
+        description="gRPC targets of Triton: `host:port`, several with commas (names are looked up anew at every "
+        "check), or `dns:///name:port`.",
     )
     triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
     triton_check_seconds: float = Field(
@@ -46,7 +51,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
     )
-    max_faces: int = Field(10, ge=1, le=50, description="Most faces of one photo answered with `faces=all`.")
+    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
 
     max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
     max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
@@ -73,7 +78,12 @@ class Settings(BaseSettings):
     max_upload_bytes_in_flight: int = Field(
         256_000_000, ge=1024, description="Most bytes of all request bodies being received or held, bytes."
     )
-    upload_seconds: float = Field(30.0, gt=0, description="Time in which a request's body must have arrived, seconds.")
+    upload_seconds: float = Field(
+        30.0, gt=0, description="Time in which a request's head, and after it its body, must have arrived, seconds."
+    )
+    answer_seconds: float = Field(
+        30.0, gt=0, description="A client that takes nothing of a waiting answer for so long is cut off, seconds."
+    )
     max_batch_images: int = Field(64, ge=1, description="Most images of one batch request.")
     max_batch_bytes: int = Field(100_000_000, ge=1024, description="Largest body of a batch request, bytes.")
     batch_concurrency: int = Field(
@@ -90,6 +100,11 @@ class Settings(BaseSettings):
     rate_limit: str = Field(
         "",
         description="Most photos of one API key (without keys: client address), e.g. `600/minute`; empty: no limit.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Load balancers whose `X-Forwarded-For` names the client (for the rate limit without keys): "
+        "addresses or networks with commas, or `*`.",
     )
     cors_origins: str = Field(
         "", description="Origins whose web pages may call the API, with commas, or `*`; empty: none but our own."
@@ -115,6 +130,12 @@ class Settings(BaseSettings):
         20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
     )
 
+    @field_validator("triton_urls")
+    @classmethod
+    def _check_triton_urls(cls, text: str) -> str:
+        parse_triton_urls(text)
+        return text
+
     @field_validator("api_keys")
     @classmethod
     def _check_api_keys(cls, text: str) -> str:
@@ -131,6 +152,11 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[ApiKey, ...]:
         """The API keys that are accepted; none: no key is needed."""
         return parse_api_keys(self.api_keys)
+
+    @property
+    def triton_targets(self) -> tuple[str, ...]:
+        """The addresses of Triton's replicas, or one gRPC target that stands for all."""
+        return parse_triton_urls(self.triton_urls)
 
     @property
     def origins(self) -> list[str]:

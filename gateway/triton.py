@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from gateway.provenance import Provenance
 from gateway.tracing import trace_headers
+from gateway.triton_targets import TargetError, grpc_target
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """tritonclient drops its own limits as soon as any channel argument is given, so they are set here."""
@@ -73,29 +75,68 @@ class Holistic:
     attributes: Mapping[str, tuple[NDArray[Any], NDArray[np.float32]]]
 
 
-def grpc_target(urls: str) -> str:
-    """The gRPC target for the setting ``triton_urls``: one name, or a list that gRPC balances over."""
-    if "," not in urls:
-        return urls.strip()
-    return "ipv4:" + ",".join(url.strip() for url in urls.split(","))
+@dataclass
+class _Channel:
+    """A gRPC channel and the number of calls under way on it."""
+
+    target: str
+    client: InferenceServerClient
+    calls: int = 0
 
 
 class TritonClient:
-    """The ensemble behind one gRPC channel; create it inside the event loop that uses it, one a process.
+    """The ensemble behind one gRPC channel, for one event loop; one a process.
 
     Args:
-        urls: ``host:port``, several with commas, or ``dns:///name:port``.
+        urls: Addresses of the replicas, or one gRPC target that stands for all (``parse_triton_urls``).
         model: Name of the ensemble.
     """
 
-    def __init__(self, urls: str, model: str) -> None:
+    def __init__(self, urls: tuple[str, ...], model: str) -> None:
         self.model = model
-        self._replicas = _DNS_ATTEMPTS if urls.startswith("dns:") else len(urls.split(","))
-        self._client = InferenceServerClient(grpc_target(urls), channel_args=channel_arguments())
+        self._urls = urls
+        self._channel: _Channel | None = None
 
     async def close(self) -> None:
         """Closes the channel."""
-        await self._client.close()
+        if self._channel is not None:
+            await self._channel.client.close()
+
+    async def connect(self, timeout: float) -> None:
+        """Makes the channel, or a new one where the replicas' names stand for other addresses than before.
+
+        Args:
+            timeout: Seconds for looking the names up.
+
+        Raises:
+            TritonUnavailableError: No name can be looked up.
+        """
+        try:
+            target = await grpc_target(self._urls, timeout)
+        except TargetError as error:
+            if self._channel is not None:
+                # What was known serves on while the name server is away.
+                return
+            raise TritonUnavailableError(str(error)) from error
+        old = self._channel
+        if old is None or old.target != target:
+            self._channel = _Channel(target, InferenceServerClient(target, channel_args=channel_arguments()))
+            if old is not None and not old.calls:
+                await old.client.close()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[InferenceServerClient]:
+        """The channel's client for one call; a channel that was replaced meanwhile closes with its last call."""
+        if self._channel is None:
+            raise TritonUnavailableError("there is no connection yet")
+        channel = self._channel
+        channel.calls += 1
+        try:
+            yield channel.client
+        finally:
+            channel.calls -= 1
+            if channel is not self._channel and not channel.calls:
+                await channel.client.close()
 
     async def is_ready(self, timeout: float) -> bool:
         """Whether at least one replica is ready and has the ensemble loaded.
@@ -103,14 +144,24 @@ class TritonClient:
         Args:
             timeout: Seconds after which a replica counts as not ready.
         """
-        # Calls go round the replicas, so that one of several that is still loading does not speak for the others.
-        for _ in range(self._replicas):
-            try:
-                if await self._client.is_model_ready(self.model, client_timeout=timeout):
-                    return True
-            except (InferenceServerException, grpc.aio.AioRpcError):
-                continue
+        try:
+            await self.connect(timeout)
+        except TritonUnavailableError:
+            return False
+        async with self._connected() as client:
+            # Calls go round the replicas, so that one of several that is still loading does not speak for the others.
+            for _ in range(self._replicas()):
+                try:
+                    if await client.is_model_ready(self.model, client_timeout=timeout):
+                        return True
+                except (InferenceServerException, grpc.aio.AioRpcError):
+                    continue
         return False
+
+    def _replicas(self) -> int:
+        """How many replicas there may be to ask."""
+        target = "" if self._channel is None else self._channel.target
+        return _DNS_ATTEMPTS if target.startswith("dns:") else target.count(",") + 1
 
     async def provenance(self, timeout: float) -> Provenance:
         """What the export wrote into the ensemble's configuration.
@@ -119,7 +170,8 @@ class TritonClient:
             TritonUnavailableError: Triton cannot be reached or does not know the model.
         """
         try:
-            answer = await self._client.get_model_config(self.model, client_timeout=timeout)
+            async with self._connected() as client:
+                answer = await client.get_model_config(self.model, client_timeout=timeout)
         except (InferenceServerException, grpc.aio.AioRpcError) as error:
             raise _translate(error) from error
         return Provenance({name: value.string_value for name, value in answer.config.parameters.items()})
@@ -145,14 +197,15 @@ class TritonClient:
         names = ["SCORE", "RAW", *(["EMBEDDING"] if embedding else [])]
         names += [name + suffix for name in attributes for suffix in (_LABEL, _PROBABILITY)]
         try:
-            answer = await self._client.infer(
-                self.model,
-                [tensor],
-                outputs=[InferRequestedOutput(name) for name in names],
-                client_timeout=timeout,
-                timeout=max(1, int(timeout * 1e6)),
-                headers=trace_headers(),
-            )
+            async with self._connected() as client:
+                answer = await client.infer(
+                    self.model,
+                    [tensor],
+                    outputs=[InferRequestedOutput(name) for name in names],
+                    client_timeout=timeout,
+                    timeout=max(1, int(timeout * 1e6)),
+                    headers=trace_headers(),
+                )
         except (InferenceServerException, grpc.aio.AioRpcError) as error:
             raise _translate(error) from error
         return Holistic(

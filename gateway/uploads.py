@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.drain import DrainRate
 from gateway.errors import Problem
 from gateway.request_body import declared_length
 
@@ -27,6 +28,7 @@ class UploadLimits:
     def __init__(self, app: ASGIApp, max_bytes_in_flight: int, seconds: float) -> None:
         self.bytes_in_flight = 0
         self._app = app
+        self._drain = DrainRate()
         self._max_bytes = max_bytes_in_flight
         self._seconds = seconds
 
@@ -39,7 +41,9 @@ class UploadLimits:
         try:
             await self._app(scope, upload.receive, send)
         finally:
-            self.bytes_in_flight -= upload.charged
+            if upload.charged:
+                self.bytes_in_flight -= upload.charged
+                self._drain.end(upload.charged)
 
     def charge(self, size: int, held: int) -> None:
         """Takes bytes from the budget; one upload always fits.
@@ -53,9 +57,13 @@ class UploadLimits:
         """
         if self.bytes_in_flight > held and self.bytes_in_flight + size > self._max_bytes:
             raise Problem(
-                "overloaded", "The service is at its limit: too many bytes are being uploaded.", retry_after=1
+                "overloaded",
+                "The service is at its limit: too many bytes are being uploaded.",
+                retry_after=self._drain.seconds_for(self.bytes_in_flight),
             )
         self.bytes_in_flight += size
+        if not held:
+            self._drain.begin()
 
 
 class _Upload:

@@ -32,7 +32,10 @@ def replicas(exported_repository: Path) -> Iterator[list[TritonServer]]:
 
 @pytest.fixture
 def gateway(replicas: list[TritonServer]) -> Iterator[GatewayProcess]:
-    urls = ",".join(f"127.0.0.1:{server.ports.grpc}" for server in replicas)
+    # gRPC takes addresses only in a list; names are for us to look up.
+    urls = ",".join(
+        f"{host}:{server.ports.grpc}" for host, server in zip(("localhost", "127.0.0.1"), replicas, strict=True)
+    )
     with GatewayProcess({"FACESTATS_TRITON_URLS": urls, "FACESTATS_TRITON_CHECK_SECONDS": "0.5"}) as running:
         yield running
 

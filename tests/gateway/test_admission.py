@@ -76,9 +76,8 @@ async def test_retry_after_is_the_queue_over_the_measured_rate() -> None:
     admission = Admission(100, 10**9, clock)
     assert admission.seconds_to_drain() == 1.0
     for _ in range(50):
-        clock.now += 0.5
         async with admission.admit(1, Deadline(1)):
-            pass
+            clock.now += 0.5
     permits = [admission.admit(1, Deadline(1)) for _ in range(20)]
     for permit in permits:
         await permit.__aenter__()
