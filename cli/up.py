@@ -15,6 +15,7 @@ from rich.console import Console
 
 from cli.failure import fail
 from cli.gateway import GatewayServer, settings_problem
+from export.repository import live_version
 from gateway.settings import Settings
 from local_triton.bound_process import bound
 from local_triton.server import TritonError, TritonPorts, TritonServer
@@ -88,7 +89,7 @@ def ensure_exported(repository: Path, console: Console) -> None:
     Raises:
         typer.Exit: The export failed; it has said why.
     """
-    if any((repository / "clip_image_encoder").glob("*/model.onnx")):
+    if live_version(repository) is not None:
         return
     console.print("No exported models yet: exporting (once; a minute or so) ...")
     command = [sys.executable, "-m", "cli", "export", "--output", str(repository)]

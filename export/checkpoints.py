@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from export.clip import EMBEDDING_SIZE
 from export.errors import ExportError
 from export.estimators import is_skops, load_estimator_bytes
-from export.layer_stack import BatchNorm, NotAStackError, Operation, Relu, fold, operations_of_state_dict
+from export.layer_stack import (
+    BATCH_NORM_EPSILON,
+    BatchNorm,
+    NotAStackError,
+    Operation,
+    Relu,
+    fold,
+    operations_of_state_dict,
+)
 from export.regressor import Layer, Regressor, run_layers
 
 _CHECK_TOLERANCE = 1e-4
@@ -84,7 +92,16 @@ def _state_dict(data: bytes, path: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(state, Mapping):
         raise ExportError(f"the regressor '{path}' holds a {type(state).__name__}, not a state dict.")
-    return {str(key): value.detach().numpy() for key, value in state.items() if hasattr(value, "detach")}
+    tensors = {str(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise ExportError(
+            f"the regressor '{path}' holds no weights but {', '.join(map(str, list(state)[:3])) or 'nothing'}; "
+            "save the state dict itself."
+        )
+    try:
+        return {key: value.detach().to_dense().float().numpy() for key, value in tensors.items()}
+    except RuntimeError as error:
+        raise ExportError(f"the regressor '{path}' holds weights that are not plain numbers.") from error
 
 
 def _is_torchscript(data: bytes) -> bool:
@@ -106,25 +123,43 @@ def _layers_of_torchscript(data: bytes, path: Path) -> tuple[Layer, ...]:
         kind = child.original_name
         if kind == "Linear":
             weight = child.weight.detach().float().numpy()
-            bias = np.zeros(len(weight), np.float32) if child.bias is None else child.bias.detach().float().numpy()
-            operations.append(Layer(weight, bias))
+            operations.append(Layer(weight, _parameter(child, "bias", np.zeros(len(weight), np.float32))))
         elif kind == "BatchNorm1d":
-            weight, bias, mean, variance = (
-                value.detach().float().numpy()
-                for value in (child.weight, child.bias, child.running_mean, child.running_var)
-            )
-            operations.append(BatchNorm(weight, bias, mean, variance, child.eps))
+            mean, variance = (value.detach().float().numpy() for value in (child.running_mean, child.running_var))
+            weight = _parameter(child, "weight", np.ones_like(mean))
+            bias = _parameter(child, "bias", np.zeros_like(mean))
+            # A traced module does not tell its epsilon; running it does.
+            operations.append(BatchNorm(weight, bias, mean, variance, getattr(child, "eps", BATCH_NORM_EPSILON)))
         elif kind == "ReLU":
             operations.append(Relu())
         elif kind not in ("Dropout", "Identity", "Flatten") and any(True for _ in child.parameters(recurse=False)):
             raise NotAStackError(f"it has a {kind}")
     layers = fold(operations)
     inputs = _random_embeddings(layers[0].weight.shape[1])
+    try:
+        with torch.inference_mode():
+            expected = module(torch.from_numpy(inputs)).numpy()
+    except RuntimeError as error:
+        raise NotAStackError("it does not take a batch of embeddings") from error
     # The order of the parts is that of their definition; only running the module tells whether it also computes so.
-    with torch.inference_mode():
-        expected = module(torch.from_numpy(inputs)).numpy()
+    if Relu() not in operations and not _is_same(layers, inputs, expected):
+        layers = fold(_with_relu(operations))
     _require_same(layers, inputs, expected)
     return layers
+
+
+def _with_relu(operations: Sequence[Operation]) -> list[Operation]:
+    """With a ReLU before each linear layer but the first: one that is called as a function is no part of a module."""
+    first = next(index for index, operation in enumerate(operations) if isinstance(operation, Layer))
+    parts: list[Operation] = list(operations[: first + 1])
+    for operation in operations[first + 1 :]:
+        parts += [Relu(), operation] if isinstance(operation, Layer) else [operation]
+    return parts
+
+
+def _parameter(module: Any, name: str, absent: NDArray[np.float32]) -> NDArray[np.float32]:
+    parameter = getattr(module, name, None)
+    return absent if parameter is None else parameter.detach().float().numpy()
 
 
 def _layers_of_estimator(estimator: Any) -> tuple[Layer, ...]:
@@ -167,8 +202,12 @@ def _random_embeddings(width: int) -> NDArray[np.float32]:
     return unit
 
 
-def _require_same(layers: tuple[Layer, ...], inputs: NDArray[np.float32], expected: NDArray[Any]) -> None:
+def _is_same(layers: tuple[Layer, ...], inputs: NDArray[np.float32], expected: NDArray[Any]) -> bool:
     ours = run_layers(layers, inputs)
     theirs = expected.reshape(len(inputs), -1)
-    if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=_CHECK_TOLERANCE, atol=_CHECK_TOLERANCE):
+    return ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=_CHECK_TOLERANCE, atol=_CHECK_TOLERANCE)
+
+
+def _require_same(layers: tuple[Layer, ...], inputs: NDArray[np.float32], expected: NDArray[Any]) -> None:
+    if not _is_same(layers, inputs, expected):
         raise NotAStackError("it computes something else than its layers in their order")

@@ -10,6 +10,11 @@ from typing import Any
 
 from export.errors import ExportError
 
+_OPTIMISERS = tuple(
+    f"sklearn.neural_network._stochastic_optimizers.{name}" for name in ("AdamOptimizer", "SGDOptimizer")
+)
+"""Plain numbers that every trained multi-layer perceptron carries, and that skops does not know."""
+
 
 def is_skops(data: bytes) -> bool:
     """Whether these are the bytes of a ``skops`` file."""
@@ -60,10 +65,10 @@ def load_estimator_bytes(data: bytes, path: Path, *, trust_pickle: bool) -> Any:
 def _load_skops(data: bytes, path: Path) -> Any:
     import skops.io
 
-    untrusted = skops.io.get_untrusted_types(data=data)
+    untrusted = [name for name in skops.io.get_untrusted_types(data=data) if name not in _OPTIMISERS]
     if untrusted:
         raise ExportError(f"the skops file '{path}' wants types that are not trusted: {', '.join(untrusted[:3])}.")
     try:
-        return skops.io.loads(data)
+        return skops.io.loads(data, trusted=list(_OPTIMISERS))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ExportError(f"the skops file '{path}' is damaged ({type(error).__name__}: {error}).") from error

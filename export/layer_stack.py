@@ -16,7 +16,8 @@ BATCH_NORM_EPSILON = 1e-5
 """PyTorch's default; a state dict does not say which one was used."""
 
 _NUMBERED = re.compile(r"^(?P<parent>(?:.*\.)?)(?P<number>\d+)$")
-_BATCH_NORM_PARTS = {"weight", "bias", "running_mean", "running_var"}
+_STATISTICS = {"running_mean", "running_var"}
+_AFFINE = {"weight", "bias"}
 
 
 class NotAStackError(ValueError):
@@ -123,10 +124,10 @@ def operations_of_state_dict(tensors: Mapping[str, NDArray[Any]]) -> list[Operat
                 operations.append(Relu())
             weight = parts["weight"].astype(np.float32)
             operations.append(Layer(weight, parts.get("bias", np.zeros(len(weight))).astype(np.float32)))
-        elif parts.keys() - {"num_batches_tracked"} == _BATCH_NORM_PARTS:
-            norm = BatchNorm(
-                parts["weight"], parts["bias"], parts["running_mean"], parts["running_var"], BATCH_NORM_EPSILON
-            )
+        elif parts.keys() - {"num_batches_tracked"} in (_STATISTICS, _STATISTICS | _AFFINE):
+            mean, variance = parts["running_mean"], parts["running_var"]
+            weight, bias = parts.get("weight", np.ones_like(mean)), parts.get("bias", np.zeros_like(mean))
+            norm = BatchNorm(weight, bias, mean, variance, BATCH_NORM_EPSILON)
             if place - 1 in linear:
                 operations += [norm] if place > max(linear) else [norm, Relu()]
             elif place + 1 in linear:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.calibration import Calibration, measure_calibration
+from export.errors import ExportError
 from export.regressor import Regressor
 from gateway.imaging import decode_image
 
@@ -22,7 +23,13 @@ SCORE_LIMITS = {"fp32": 0.05, "fp16": 0.5, "int8": 2.0}
 """Largest allowed score difference from PyTorch, points, by precision."""
 
 BATCH_LIMITS = {"fp32": 1e-4, "fp16": 0.05, "int8": 0.05}
-"""Largest allowed score difference between an image alone and the same image among others, points."""
+"""Largest allowed score difference between an image alone and the same image among others, points.
+
+At fp32 a millionth of the scale, about the step between two float32 numbers near 100.
+"""
+
+CALIBRATION_LIMIT = 1e-3
+"""Largest allowed difference of a graph's SCORE from the calibration of its own RAW, points."""
 
 TELLING_SPREAD = 15.0
 """Reference scores must differ by this many points for their drift to say anything."""
@@ -141,9 +148,17 @@ def proving_calibration(calibration: Calibration | None, raw: NDArray[np.float64
     It is the export's own calibration where the parity images' scores differ on it. Where they do not (no calibration,
     or images outside its range, whose scores are clamped) no drift could show, so it is the distribution of the parity
     images themselves.
+
+    Raises:
+        ExportError: The parity images cannot be told apart.
     """
     if calibration is not None and np.ptp(calibration.score(raw)) >= TELLING_SPREAD:
         return calibration
+    if np.float32(raw.min()) == np.float32(raw.max()):
+        raise ExportError(
+            f"the regressor reads the same number from all parity images ({len(raw)}), so that no drift could show; "
+            "give several different photos with --parity-images, or another regressor."
+        )
     return measure_calibration("parity images", "", "the parity images", raw)
 
 
@@ -175,7 +190,7 @@ class OnnxGraphs:
 def batch_dependence(graphs: OnnxGraphs, pixels: NDArray[np.uint8], calibration: Calibration) -> float:
     """How far an image's score depends on its neighbours.
 
-    Images are scored alone, and twice in a batch of ``COMPANY`` others, in different places of it.
+    Images are scored alone, and in a batch of ``COMPANY`` others at every place of it.
 
     Args:
         graphs: What computes.
@@ -187,10 +202,25 @@ def batch_dependence(graphs: OnnxGraphs, pixels: NDArray[np.uint8], calibration:
     """
     batch = pixels[np.arange(COMPANY + 1) % len(pixels)]
     alone = calibration.score(np.concatenate([graphs.run(image[np.newaxis]).raw for image in batch]))
-    shift = COMPANY // 2
-    among = calibration.score(graphs.run(batch).raw)
-    elsewhere = np.roll(calibration.score(graphs.run(np.roll(batch, shift, axis=0)).raw), -shift)
-    return float(max(np.abs(alone - among).max(), np.abs(alone - elsewhere).max()))
+    return max(
+        float(np.abs(alone - np.roll(calibration.score(graphs.run(np.roll(batch, shift, axis=0)).raw), -shift)).max())
+        for shift in range(len(batch))
+    )
+
+
+def calibration_difference(answers: Answers, calibration: Calibration | None) -> float:
+    """How far an engine's SCORE is from the calibration of its own RAW.
+
+    Args:
+        answers: The engine's.
+        calibration: The export's; without one every SCORE must be NaN.
+
+    Returns:
+        Largest difference, points; infinite where there is a score without a calibration.
+    """
+    if calibration is None:
+        return 0.0 if np.isnan(answers.score).all() else float("inf")
+    return float(np.abs(answers.score - calibration.score(answers.raw)).max())
 
 
 def preprocessing_difference(photos: Sequence[bytes], pixels: NDArray[np.uint8]) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from export.parity import BATCH_LIMITS, COMPANY, SCORE_LIMITS, Comparison
+from export.parity import BATCH_LIMITS, CALIBRATION_LIMIT, COMPANY, SCORE_LIMITS, Comparison
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Proof:
     Attributes:
         comparisons: Each engine against PyTorch.
         batch_dependence: Largest influence of a batch's other images on a score, points.
+        calibration_difference: Largest difference of an engine's SCORE from the calibration of its RAW, points.
         preprocessing_difference: Largest difference of a pixel from CLIP's own image processor's, of 255.
         decoder_difference: Largest difference of a pixel of Triton's image decoder from the gateway's, of 255; ``None``
             if Triton was not compared.
@@ -28,6 +29,7 @@ class Proof:
 
     comparisons: tuple[Comparison, ...]
     batch_dependence: float
+    calibration_difference: float
     preprocessing_difference: int
     decoder_difference: int | None
     scale: str
@@ -47,6 +49,11 @@ class Proof:
         if not self.batch_dependence <= batch_limit:
             failures.append(
                 f"a score changes by {self.batch_dependence:.4f} points with its batch (limit {batch_limit})"
+            )
+        if not self.calibration_difference <= CALIBRATION_LIMIT:
+            failures.append(
+                f"SCORE is {self.calibration_difference:.4f} points off the calibration of RAW "
+                f"(limit {CALIBRATION_LIMIT})"
             )
         if self.preprocessing_difference > 0:
             failures.append(f"pixels differ from CLIP's image processor's by {self.preprocessing_difference} of 255")
@@ -99,6 +106,7 @@ def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
         f"- An image alone against the same image in a batch of {COMPANY} others: "
         f"{proof.batch_dependence:.6f} points at most."
     )
+    lines.append(f"- SCORE against the calibration of RAW: {proof.calibration_difference:.6f} points at most.")
     lines += [f"- 8 bits, {name}: {drift:.3f} points at worst." for name, drift in proof.quantisation.items()]
     if proof.scheme:
         lines.append(f"- 8 bits, used: {proof.scheme}.")

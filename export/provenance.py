@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from tritonclient.grpc import model_config_pb2
 
 GOLDEN_TOLERANCE = {"fp32": 0.5, "fp16": 1.0, "int8": 3.0}
 """How far the live score of the golden input may lie from the export's, points: other processors, other versions."""
@@ -24,6 +25,14 @@ def graphs_sha256(graphs: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name in sorted(graphs):
         digest.update(name.encode() + hashlib.sha256(graphs[name]).digest())
+    return "sha256:" + digest.hexdigest()
+
+
+def configs_sha256(configs: Mapping[str, model_config_pb2.ModelConfig]) -> str:
+    """One hash over the models' configurations, by model name, without their provenance."""
+    digest = hashlib.sha256()
+    for name in sorted(configs):
+        digest.update(name.encode() + configs[name].SerializeToString(deterministic=True))
     return "sha256:" + digest.hexdigest()
 
 

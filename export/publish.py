@@ -133,8 +133,11 @@ def _pinned(
 
 
 def _make_live(output: Path, version: int, previous: int | None) -> None:
-    """Writes the configurations Triton reads; the version in service stays loaded until the ensembles have changed."""
-    for name in sorted(exported_models(output), key=lambda name: (name in ENSEMBLES, name)):
+    """Writes the configurations Triton reads; the version in service stays loaded until the ensembles have changed.
+
+    The ensemble that tells which version is live comes last: until then an interrupted change counts as not made.
+    """
+    for name in sorted(exported_models(output), key=lambda name: (name in ENSEMBLES, name == ENSEMBLES[0], name)):
         kept = config_path(output / name, version)
         if not kept.is_file():
             continue

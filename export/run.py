@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from tritonclient.grpc import model_config_pb2
 
 from export.attributes import AttributeHead, check_head, load_head
 from export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
@@ -26,6 +27,7 @@ from export.parity import (
     Answers,
     OnnxGraphs,
     batch_dependence,
+    calibration_difference,
     compare,
     preprocessing_difference,
     proving_calibration,
@@ -34,10 +36,19 @@ from export.parity import (
 from export.photos import parity_files
 from export.precision import choose_int8, to_fp16
 from export.proof import Proof, proof_json, proof_markdown, summary_rows
-from export.provenance import golden_parameters, graphs_sha256, library_versions
+from export.provenance import configs_sha256, golden_parameters, graphs_sha256, library_versions
 from export.publish import publish
 from export.regressor import Regressor
-from export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, prepare_repository, read_parameters, versions
+from export.repository import (
+    ENCODER,
+    ENSEMBLES,
+    MODEL_FILE,
+    REGRESSOR,
+    live_version,
+    prepare_repository,
+    read_parameters,
+    versions,
+)
 from export.sources import find_regressor
 from export.triton_parity import triton_answers, triton_obstacle
 from gateway.imaging import decode_image
@@ -120,11 +131,12 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
         head = regressor_graph(sources.regressor.layers, sources.calibration).SerializeToString(deterministic=True)
         encoder, scheme, tried = _encoder(options.precision, sources, head)
         graphs = {ENCODER: encoder, REGRESSOR: head, **{item.model: item.graph for item in sources.heads}}
-        identity = _identity(options, sources, scheme, graphs)
+        bare = model_configs(options.output, options.target, options.precision, {}, sources.heads)
+        identity = _identity(options, sources, scheme, graphs, bare)
         live = live_version(options.output)
         if live is not None and not options.force and _is_live(options.output, live, identity, graphs):
             return ExportReport(options.output, live, read_parameters(options.output / ENSEMBLES[0]), None)
-        proof, answers = _prove(options, sources, graphs, scheme, tried, step)
+        proof, answers = _prove(options, sources, graphs, bare, scheme, tried, step)
         failures = proof.failures(options.precision)
         if failures and not options.force:
             raise ExportError(f"the proof failed: {'; '.join(failures)}. Nothing was published; --force would.")
@@ -197,6 +209,7 @@ def _prove(
     options: ExportOptions,
     sources: _Sources,
     graphs: Mapping[str, bytes],
+    configs: Mapping[str, model_config_pb2.ModelConfig],
     scheme: str,
     tried: dict[str, float],
     step: Step,
@@ -212,7 +225,6 @@ def _prove(
     decoder_difference = None
     if obstacle is None:
         step("Proving Triton against PyTorch")
-        configs = model_configs(options.output, options.target, options.precision, {}, sources.heads)
         live = triton_answers(options.source, graphs, configs, sources.photos, sources.pixels)
         engines |= {"triton, PIXELS": live.pixels_ensemble, "triton, IMAGE": live.image_ensemble}
         decoder_difference = live.decoder_difference
@@ -221,6 +233,7 @@ def _prove(
             compare(name, sources.reference, engine.on(sources.scale)) for name, engine in engines.items()
         ),
         batch_dependence=dependence,
+        calibration_difference=max(calibration_difference(engine, sources.calibration) for engine in engines.values()),
         preprocessing_difference=preprocessing_difference(sources.photos, sources.pixels),
         decoder_difference=decoder_difference,
         scale=sources.scale.name,
@@ -256,7 +269,13 @@ def _calibration(
     return bundled
 
 
-def _identity(options: ExportOptions, sources: _Sources, scheme: str, graphs: Mapping[str, bytes]) -> dict[str, str]:
+def _identity(
+    options: ExportOptions,
+    sources: _Sources,
+    scheme: str,
+    graphs: Mapping[str, bytes],
+    configs: Mapping[str, model_config_pb2.ModelConfig],
+) -> dict[str, str]:
     """The part of the provenance that says whether two exports are the same."""
     calibration = sources.calibration
     heads = [
@@ -272,6 +291,7 @@ def _identity(options: ExportOptions, sources: _Sources, scheme: str, graphs: Ma
         "target": options.target,
         "preprocessing": PREPROCESSING_ID,
         "graphs": graphs_sha256(graphs),
+        "configurations": configs_sha256(configs),
         "attributes": json.dumps(heads),
         **({"quantisation": scheme} if scheme else {}),
     } | library_versions()
@@ -279,7 +299,10 @@ def _identity(options: ExportOptions, sources: _Sources, scheme: str, graphs: Ma
 
 def _is_live(output: Path, version: int, identity: Mapping[str, str], graphs: Mapping[str, bytes]) -> bool:
     live = read_parameters(output / ENSEMBLES[0])
-    return identity.items() <= live.items() and all(version in versions(output / name) for name in graphs)
+    return identity.items() <= live.items() and all(
+        version in versions(output / name) and (output / name / str(version) / MODEL_FILE).read_bytes() == graph
+        for name, graph in graphs.items()
+    )
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""What the export tests share: a tower whose scores differ, its graph, and an export of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from rich.console import Console
+
+from export.checkpoints import load_regressor
+from export.clip import load_clip
+from export.graph import clip_module, export_clip
+from export.run import ExportOptions, ExportReport, export_models
+from tests.export.spread_tower import SpreadTower, parity_pixels, write_spread_tower
+
+
+def spread_options(tower: SpreadTower, output: Path, **others: object) -> ExportOptions:
+    """An export of this tower, not proved on Triton unless asked."""
+    options = {
+        "weights": str(tower.snapshot),
+        "regressor": str(tower.regressor),
+        "calibration": tower.calibration,
+        "output": output,
+        "compare_triton": False,
+    }
+    return ExportOptions(**(options | others))  # type: ignore[arg-type]
+
+
+def quietly(options: ExportOptions) -> ExportReport:
+    """Exports without a progress display."""
+    return export_models(options, Console(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> SpreadTower:
+    return write_spread_tower(tmp_path_factory.mktemp("tower"))
+
+
+@pytest.fixture(scope="session")
+def pixels() -> np.ndarray:
+    """[32, 224, 224, 3] uint8: the example photo in many disguises."""
+    return parity_pixels()
+
+
+@pytest.fixture(scope="session")
+def encoder(tower: SpreadTower) -> onnx.ModelProto:
+    """The tower's fp32 graph."""
+    return export_clip(clip_module(load_clip(str(tower.snapshot), print)))
+
+
+@pytest.fixture(scope="session")
+def embeddings(tower: SpreadTower, pixels: np.ndarray) -> np.ndarray:
+    """[32, 512] float32, PyTorch's."""
+    from export.parity import torch_answers
+
+    module = clip_module(load_clip(str(tower.snapshot), print))
+    return torch_answers(module, load_regressor(tower.regressor), pixels)[0]
+
+
+@pytest.fixture(scope="session")
+def exported(tower: SpreadTower, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    """The tower's export; read only."""
+    return quietly(spread_options(tower, tmp_path_factory.mktemp("exported") / "model_repository"))
