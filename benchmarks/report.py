@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.gateway_load import locust_command
 from benchmarks.measurement import Sample, median_sample, spread
 from benchmarks.ratios import Ratio, Round, ratios
 
@@ -64,15 +65,20 @@ def describe_machine(cores: int) -> dict[str, Any]:
     """Processor, cores, memory, load and the versions that matter."""
     from importlib.metadata import version
 
-    packages = ("onnxruntime", "torch", "transformers", "mediapipe", "nvidia-pytriton", "tritonclient", "locust")
+    packages = ("onnxruntime", "torch", "transformers", "mediapipe", "nvidia-pytriton", "tritonclient")
     return {
         "processor": _processor(),
         "cores": cores,
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "load_before": round(psutil.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: version(name) for name in packages} | {"locust": _locust_version()},
     }
+
+
+def _locust_version() -> str:
+    said = subprocess.run([locust_command(), "--version"], check=True, capture_output=True, text=True).stdout
+    return said.split()[1]
 
 
 def _processor() -> str:
