@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz docs clean
+.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ score: setup  ## Score IMAGE=path with the running service
 export: setup  ## Export the models (ARGS="--weights ... --precision ...")
 	$(BIN)/facestats export $(ARGS)
 
-test: setup  ## All tests, on a real tritonserver
+test: setup test-packages  ## All tests, on a real tritonserver
 	$(BIN)/pytest
+
+test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)
+	@sh deploy/test-packages.sh
 
 test-fast: setup  ## Tests without servers, under a minute
 	$(BIN)/pytest -m "not integration"
@@ -68,7 +71,7 @@ bench-load: setup load-generator  ## Offer twice the capacity for a minute and j
 soak: setup  ## 10,000 requests: does memory stay flat?
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
-fuzz: setup  ## Tens of thousands of damaged images and requests (ARGS="--url http://127.0.0.1:8080": Schemathesis too)
+fuzz: setup  ## Tens of thousands of damaged images and requests, and Schemathesis on our OpenAPI
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 docs: setup  ## Write the generated pages of the documentation
