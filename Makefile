@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz docs clean
+.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz check-images docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ soak: setup  ## 10,000 requests: does memory stay flat?
 
 fuzz: setup  ## Tens of thousands of damaged images and requests, and Schemathesis on our OpenAPI
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+check-images: setup  ## Run the Dockerfiles' own steps and commands without Docker (ARGS="gateway triton export all-in-one")
+	$(BIN)/python deploy/docker/check_install.py $(ARGS)
 
 docs: setup  ## Write the generated pages of the documentation
 	$(BIN)/python -m gateway.settings_table docs/settings.md

@@ -16,6 +16,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 COPY export export
+COPY local_triton local_triton
 COPY model_repository model_repository
 COPY examples examples
 RUN pip install -c constraints.txt --editable '.[export]' \
@@ -30,6 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
+COPY export export
 COPY local_triton local_triton
 # hadolint ignore=DL3013
 RUN pip install -c constraints.txt '.[triton]' && pip uninstall --yes jax jaxlib

@@ -16,6 +16,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
 COPY export export
+COPY local_triton local_triton
 COPY model_repository model_repository
 COPY examples examples
 # Editable: the export reads the tracked configurations beside its sources. The volumes' mount points must exist with

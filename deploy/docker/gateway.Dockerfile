@@ -9,6 +9,8 @@ ENV PATH=/opt/facestats/bin:$PATH
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY gateway gateway
 COPY cli cli
+COPY export export
+COPY local_triton local_triton
 # MediaPipe declares jax, which Face Mesh never imports: 350 MB of an image that is pulled often.
 RUN pip install -c constraints.txt . && pip uninstall --yes jax jaxlib
 

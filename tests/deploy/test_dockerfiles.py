@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,29 @@ def test_render_builds_the_all_in_one_image(root: Path) -> None:
     assert (root / service["dockerfilePath"]).is_file()
     assert service["healthCheckPath"] == "/readyz"
     assert not any("value" in variable for variable in service["envVars"] if variable["key"] == "FACESTATS_API_KEYS")
+
+
+@pytest.mark.parametrize(("name", "stage"), [("gateway", 0), ("export", 0), ("all-in-one", 0), ("all-in-one", 1)])
+def test_the_command_line_imports_only_what_the_image_copies(root: Path, name: str, stage: int, tmp_path: Path) -> None:
+    starts = [number for number, line in enumerate(instructions(root, name)) if line.startswith("FROM ")]
+    lines = instructions(root, name)[starts[stage] : [*starts, None][stage + 1]]
+    for line in lines:
+        words = line.split()
+        if words[0] == "COPY" and len(words) == 3 and (root / words[1]).is_dir():
+            shutil.copytree(
+                root / words[1], tmp_path / words[2], ignore=shutil.ignore_patterns("__pycache__", "*.onnx")
+            )
+    # Without this environment's editable installation, which would find what the image lacks.
+    code = (
+        "import sys; sys.meta_path = [finder for finder in sys.meta_path if '__editable__' not in str(finder)];"
+        f"sys.path = [path for path in sys.path if path != {str(root)!r}]; sys.path.insert(0, {str(tmp_path)!r});"
+        "import cli.main, gateway.app; print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert not {"torch", "transformers", "onnx", "onnxruntime", "ray", "pytriton"} & set(answer.stdout.split())
 
 
 @pytest.mark.parametrize("name", ["gateway", "all-in-one"])
