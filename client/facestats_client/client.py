@@ -88,19 +88,28 @@ class FaceStatsClient:
             images: Taken as they are needed, so a generator over a million files is fine.
             options: The same for all.
             concurrency: Requests at a time.
-            progress: Whether to show a progress bar (needs the ``progress`` extra).
+            progress: Whether to show a progress bar on standard error (needs the ``progress`` extra).
+
+        Raises:
+            ValueError: ``concurrency`` is below 1.
+            TypeError: Something among ``images`` is no picture.
         """
         pending: deque[Future[Outcome]] = deque()
         with progress_bar(images, progress) as advance, ThreadPoolExecutor(concurrency) as pool:
-            for index, source in enumerate(images):
-                pending.append(pool.submit(self._outcome, index, source, options))
-                # Twice the workers: they stay busy while the oldest picture is slow.
-                if len(pending) >= 2 * concurrency:
+            try:
+                for index, source in enumerate(images):
+                    pending.append(pool.submit(self._outcome, index, source, options))
+                    # Twice the workers: they stay busy while the oldest picture is slow.
+                    if len(pending) >= 2 * concurrency:
+                        yield pending.popleft().result()
+                        advance()
+                while pending:
                     yield pending.popleft().result()
                     advance()
-            while pending:
-                yield pending.popleft().result()
-                advance()
+            finally:
+                # Whoever stops early does not wait for pictures that nobody has sent yet.
+                for future in pending:
+                    future.cancel()
 
     def model(self) -> ModelInfo:
         """What the service serves.
@@ -162,6 +171,8 @@ class AsyncFaceStatsClient:
         progress: bool = False,
     ) -> AsyncIterator[Outcome]:
         """Scores many pictures, in their order; see ``FaceStatsClient.score_many``."""
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
         slots = asyncio.Semaphore(concurrency)
         pending: deque[asyncio.Task[Outcome]] = deque()
         with progress_bar(images, progress) as advance:

@@ -37,7 +37,7 @@ def calculate_attractiveness_score(
     """The holistic score of the largest face.
 
     Args:
-        image_array: [H, W, 3] uint8 in OpenCV's channel order, BGR.
+        image_array: [H, W, 3] uint8 in OpenCV's channel order, BGR; or [H, W], grey.
         url: The service; ``FACESTATS_URL`` from the environment, else ``http://127.0.0.1:8080``.
         api_key: ``FACESTATS_API_KEY`` from the environment when not given.
 
@@ -48,13 +48,15 @@ def calculate_attractiveness_score(
     Raises:
         UnauthorizedError: The API key is missing or wrong; ``None`` would hide a wrong set-up.
         BadParameterError: The service does not know this request (another service at that address, for example).
+        TypeError: The array is not uint8.
+        ValueError: The array has another shape.
     """
     client = _client(
         url or os.environ.get("FACESTATS_URL", DEFAULT_URL), api_key or os.environ.get("FACESTATS_API_KEY")
     )
     log = logging.getLogger("facestats_client")
     try:
-        result = client.score(image_array[..., ::-1])
+        result = client.score(image_array if image_array.ndim == 2 else image_array[..., ::-1])
     except _NO_SCORE as error:
         log.warning("no holistic score: %s", error)
         return None

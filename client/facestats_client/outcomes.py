@@ -43,11 +43,13 @@ def progress_bar(images: Iterable[ImageSource], show: bool) -> Iterator[Callable
         yield lambda: None
         return
     try:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     except ImportError as error:
         raise ImportError("a progress bar needs rich: pip install facestats-client[progress]") from error
     total = len(images) if isinstance(images, Sized) else None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
+    # Not on standard output, which may be going into a file.
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("Scoring", total=total)
         yield lambda: progress.advance(task)

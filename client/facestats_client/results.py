@@ -32,12 +32,30 @@ class Metric(Answer):
 
 
 class Geometric(Answer):
-    """The geometric half: 0..100 altogether, by group and by metric."""
+    """The geometric half: 0..100 altogether, by group and by metric.
+
+    Attributes:
+        sex: Whose parameter set was used: ``female``, ``male`` or ``pooled``.
+        design: ``metrics``, ``shape`` or ``mean``.
+    """
 
     score: float | None = None
     sex: str = "pooled"
+    design: str = "metrics"
     groups: dict[str, float | None] = Field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
+
+
+class Attribute(Answer):
+    """What a further head of the operator's says.
+
+    Attributes:
+        label: The likeliest class.
+        probability: Of each class.
+    """
+
+    label: str
+    probability: dict[str, float] = Field(default_factory=dict)
 
 
 class Holistic(Answer):
@@ -47,11 +65,13 @@ class Holistic(Answer):
         score: 0..100: percentile of ``raw`` in the calibration; ``None`` when uncalibrated.
         raw: The regressor's output in its own unit.
         crop: ``aligned`` or ``full``.
+        attributes: By head; ``None`` unless the operator has added heads.
     """
 
     score: float | None = None
     raw: float
     crop: str = "aligned"
+    attributes: dict[str, Attribute] | None = None
 
 
 class Pose(Answer):

@@ -25,6 +25,20 @@ def test_pictures_in_memory_survive_losslessly(photo: NDArray[np.uint8]) -> None
         np.testing.assert_array_equal(decode_image(image_bytes(source)), photo)
 
 
+def test_turned_and_unusual_pictures_arrive_upright_and_readable(photo: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    # As a phone stores it: on its side, with a note how to turn it.
+    Image.fromarray(np.rot90(photo)).save(buffer, "TIFF", exif=exif)
+    with Image.open(buffer) as turned:
+        np.testing.assert_array_equal(decode_image(image_bytes(turned)), photo)
+    for mode in ("CMYK", "L", "RGBA", "P", "F"):
+        assert (
+            decode_image(image_bytes(Image.fromarray(photo).convert("L" if mode == "F" else mode))).shape == photo.shape
+        )
+
+
 def test_strided_channel_order_is_kept(photo: NDArray[np.uint8]) -> None:
     with Image.open(io.BytesIO(image_bytes(photo[..., ::-1]))) as image:
         np.testing.assert_array_equal(np.asarray(image), photo[..., ::-1])
