@@ -1,7 +1,8 @@
 """Tens of thousands of damaged images and requests: ``make fuzz``.
 
 Three parts: mutated files straight into the decoder, mutated files and requests through the whole app with real Face
-Mesh (geometry alone, so that any 5xx is a fault of ours), and Schemathesis against our OpenAPI on a running gateway.
+Mesh, and Schemathesis against our OpenAPI on a gateway in a process of its own. Geometry alone answers, so that any 5xx
+is a fault of ours.
 """
 
 from __future__ import annotations
@@ -9,18 +10,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import gc
+import os
 import random
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
+from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.mutations import mutants, seed_images
+from benchmarks.soak import resident_mb
+from benchmarks.stacks import START_TIMEOUT, StackError, free_ports, is_ready
 from gateway.app import create_app
 from gateway.imaging import ImageError, ImageLimits, decode_image
 from gateway.settings import Settings
@@ -146,22 +155,72 @@ def fuzzed_request(chance: random.Random, data: bytes) -> dict[str, Any]:
     return request
 
 
-def run_schemathesis(url: str, examples: int) -> int:
-    """Tests every route of a running gateway against its own OpenAPI document."""
+@contextlib.contextmanager
+def lone_gateway(log: Path) -> Iterator[tuple[str, int]]:
+    """A gateway without Triton, which answers with geometry alone: its address and process id."""
+    (port,) = free_ports(1)
+    settings = {
+        "FACESTATS_TRITON_URLS": "127.0.0.1:1",
+        "FACESTATS_DEGRADE": "geometric",
+        "FACESTATS_LOG_LEVEL": "error",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "gateway", "--port", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | settings,
+        )
+    url, end = f"http://127.0.0.1:{port}", time.monotonic() + START_TIMEOUT
+    try:
+        while not is_ready(url):
+            if process.poll() is not None or time.monotonic() > end:
+                raise StackError(f"The gateway did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def run_schemathesis(url: str, examples: int, seed: int) -> bool:
+    """Tests every route of a running gateway against its own OpenAPI document; whether nothing was found."""
     command = [
         *(str(Path(sys.executable).with_name("st")), "run", f"{url}/openapi.json", "--max-examples", str(examples)),
         *("--checks", "not_a_server_error,content_type_conformance,response_schema_conformance"),
-        *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--request-timeout", "60"),
+        *("--phases", "examples,coverage,fuzzing", "--request-timeout", "60", "--seed", str(seed)),
+        *("--generation-database", "none", "--continue-on-failure"),
     ]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, check=False).returncode == 0
 
 
-def report(part: str, outcomes: Counter[Any], memory: Memory) -> bool:
-    """Prints a part's figures; whether they are as they must be."""
-    print(f"{part}: {outcomes.total()} -> {dict(outcomes.most_common())}")
-    print(f"{part}: memory {memory.before:.0f} -> {memory.after:.0f} MB ({memory.growth:+.1%})", flush=True)
+def fuzz_contract(examples: int, seed: int) -> list[Check]:
+    """Schemathesis on a gateway of its own, whose memory is watched."""
+    with tempfile.TemporaryDirectory() as folder, lone_gateway(Path(folder) / "gateway.log") as (url, pid):
+        # The first tenth fills arenas and caches.
+        good = run_schemathesis(url, max(5, examples // 10), seed + 1)
+        before = resident_mb([pid])
+        good &= run_schemathesis(url, examples, seed)
+        after = resident_mb([pid])
+    growth = after / before - 1
+    return [
+        Check("contract, Schemathesis", f"{examples} examples for each operation", good),
+        Check("contract, memory", f"{before:.0f} -> {after:.0f} MB ({growth:+.1%})", growth <= ALLOWED_GROWTH),
+    ]
+
+
+def checks_of(part: str, outcomes: Counter[Any], memory: Memory) -> list[Check]:
+    """What must hold for one part."""
     failed = sum(count for status, count in outcomes.items() if isinstance(status, int) and status >= 500)
-    return failed == 0 and memory.growth <= ALLOWED_GROWTH
+    seen = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
+    return [
+        Check(f"{part}, {outcomes.total()} mutants", seen, failed == 0),
+        Check(
+            f"{part}, memory",
+            f"{memory.before:.0f} -> {memory.after:.0f} MB ({memory.growth:+.1%})",
+            memory.growth <= ALLOWED_GROWTH,
+        ),
+    ]
 
 
 def main() -> int:
@@ -169,15 +228,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=20_000, help="Mutated files for the decoder.")
     parser.add_argument("--requests", type=int, default=5_000, help="Mutated requests for the whole app.")
+    parser.add_argument("--examples", type=int, default=100, help="Schemathesis' examples for each operation; 0: none.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--url", help="A running gateway to test with Schemathesis too.")
-    parser.add_argument("--examples", type=int, default=200, help="Schemathesis' examples for each operation.")
+    add_output_option(parser)
     arguments = parser.parse_args()
-    good = report("decoder", *fuzz_decoder(arguments.images, arguments.seed))
-    good &= report("app", *asyncio.run(fuzz_app(arguments.requests, arguments.seed)))
-    if arguments.url:
-        good &= run_schemathesis(arguments.url, arguments.examples) == 0
-    return int(not good)
+    checks = checks_of("decoder", *fuzz_decoder(arguments.images, arguments.seed))
+    checks += checks_of("app", *asyncio.run(fuzz_app(arguments.requests, arguments.seed)))
+    if arguments.examples:
+        checks += fuzz_contract(arguments.examples, arguments.seed)
+    figures = {"images": arguments.images, "requests": arguments.requests, "seed": arguments.seed}
+    return conclude("make fuzz", checks, figures, arguments.output)
 
 
 if __name__ == "__main__":

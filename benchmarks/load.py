@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.gateway_load import Arrival, LoadError, run_arrivals
 from benchmarks.soak import PHOTO, resident_mb
 from benchmarks.stacks import Stack, StartedStack
@@ -82,32 +84,83 @@ def capacity(url: str) -> float:
     return len(answered) / max(arrival.due + arrival.seconds for arrival in answered)
 
 
-def report(arrivals: Sequence[Arrival], rate: float, in_flight: int, probe: Probe) -> bool:
-    """Prints the figures; whether all of them are as they must be."""
-    statuses = Counter(arrival.status for arrival in arrivals)
-    admitted = np.array([arrival.seconds for arrival in arrivals if arrival.status == 200])
-    refused = np.array([arrival.seconds for arrival in arrivals if arrival.status in (429, 503)])
-    full_queue = in_flight / rate
-    p50, p99 = np.percentile(admitted, [50, 99])
-    health = float(np.percentile(probe.health_ms, 99))
-    # The first quarter fills arenas and caches.
-    settled = probe.memory_mb[len(probe.memory_mb) // 4 :]
-    growth = settled[-1] / settled[0] - 1
-    checks = {
-        f"statuses {dict(statuses)}": set(statuses) <= ALLOWED_STATUSES,
-        f"admitted: {len(admitted) / len(arrivals):.0%}, p50 {p50:.2f} s, p99 {p99:.2f} s; a full queue of {in_flight} "
-        f"takes {full_queue:.2f} s: ratio {p99 / full_queue:.2f}": p99 <= ALLOWED_QUEUE_RATIO * full_queue,
-        f"refused: p99 {float(np.percentile(refused, 99)) * 1e3 if len(refused) else 0:.0f} ms": True,
-        f"/healthz: {len(probe.health_ms)} answers, p50 {np.median(probe.health_ms):.1f} ms, p99 {health:.1f} ms": (
-            health <= ALLOWED_HEALTH_MS
-        ),
-        f"memory: {settled[0]:.0f} -> {settled[-1]:.0f} MB ({growth:+.1%}), most {max(settled):.0f} MB": (
-            growth <= ALLOWED_GROWTH
-        ),
-    }
-    for line, good in checks.items():
-        print(f"{'ok  ' if good else 'FAIL'}  {line}")
-    return all(checks.values())
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the overload.
+
+    Attributes:
+        rate: Photos a second that the service can do.
+        offered: Photos a second that arrived.
+        in_flight: Photos that are admitted at a time.
+        arrivals: Every request.
+        probe: What was seen beside them.
+    """
+
+    rate: float
+    offered: float
+    in_flight: int
+    arrivals: Sequence[Arrival]
+    probe: Probe
+
+    def figures(self) -> dict[str, float | dict[str, int]]:
+        """The numbers."""
+        statuses = Counter(arrival.status for arrival in self.arrivals)
+        admitted = np.array([arrival.seconds for arrival in self.arrivals if arrival.status == 200])
+        refused = np.array([arrival.seconds for arrival in self.arrivals if arrival.status in (429, 503)])
+        # The first quarter fills arenas and caches.
+        settled = self.probe.memory_mb[len(self.probe.memory_mb) // 4 :]
+        numbers = {
+            "capacity_per_second": self.rate,
+            "offered_per_second": self.offered,
+            "requests": len(self.arrivals),
+            "photos_in_flight": self.in_flight,
+            "full_queue_seconds": self.in_flight / self.rate,
+            "admitted_p50_seconds": np.percentile(admitted, 50),
+            "admitted_p99_seconds": np.percentile(admitted, 99),
+            "refused_p99_seconds": np.percentile(refused, 99) if len(refused) else 0.0,
+            "healthz_answers": len(self.probe.health_ms),
+            "healthz_p50_ms": np.median(self.probe.health_ms),
+            "healthz_p99_ms": np.percentile(self.probe.health_ms, 99),
+            "memory_settled_mb": settled[0],
+            "memory_end_mb": settled[-1],
+            "memory_most_mb": max(settled),
+        }
+        return {name: round(float(value), 4) for name, value in numbers.items()} | {
+            "statuses": {str(status): count for status, count in sorted(statuses.items())}
+        }
+
+    def checks(self) -> list[Check]:
+        """What must hold."""
+        seen: dict[str, Any] = self.figures()
+        admitted = seen["statuses"].get("200", 0) / len(self.arrivals)
+        ratio = seen["admitted_p99_seconds"] / seen["full_queue_seconds"]
+        growth = seen["memory_end_mb"] / seen["memory_settled_mb"] - 1
+        return [
+            Check(
+                "every request is answered 200, 429 or 503",
+                f"{seen['statuses']}, refusals within {seen['refused_p99_seconds'] * 1e3:.0f} ms (p99)",
+                {int(status) for status in seen["statuses"]} <= ALLOWED_STATUSES,
+            ),
+            Check(
+                "the admitted wait no longer than a full queue explains",
+                f"{admitted:.0%} admitted, p50 {seen['admitted_p50_seconds']:.2f} s, p99 "
+                f"{seen['admitted_p99_seconds']:.2f} s; a full queue of {self.in_flight} takes "
+                f"{seen['full_queue_seconds']:.2f} s: ratio {ratio:.2f} (allowed {ALLOWED_QUEUE_RATIO:g})",
+                ratio <= ALLOWED_QUEUE_RATIO,
+            ),
+            Check(
+                "/healthz answers at once",
+                f"{len(self.probe.health_ms)} answers, p50 {seen['healthz_p50_ms']:.1f} ms, p99 "
+                f"{seen['healthz_p99_ms']:.1f} ms (allowed {ALLOWED_HEALTH_MS:g})",
+                seen["healthz_p99_ms"] <= ALLOWED_HEALTH_MS,
+            ),
+            Check(
+                "memory is flat",
+                f"{seen['memory_settled_mb']:.0f} -> {seen['memory_end_mb']:.0f} MB ({growth:+.1%}), most "
+                f"{seen['memory_most_mb']:.0f} MB",
+                growth <= ALLOWED_GROWTH,
+            ),
+        ]
 
 
 def main() -> int:
@@ -115,6 +168,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--repository", type=Path, default=Path("model_repository"))
+    add_output_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"FACESTATS_LOG_LEVEL": "warning"}
@@ -126,7 +180,8 @@ def main() -> int:
             )
             with Probe(stack) as probe:
                 arrivals = run_arrivals(stack.url, PHOTO, "", offered, round(offered * arguments.seconds))
-    return int(not report(arrivals, rate, Settings().max_requests_in_flight, probe))
+    outcome = Outcome(rate, offered, Settings().max_requests_in_flight, arrivals, probe)
+    return conclude("make bench-load", outcome.checks(), outcome.figures(), arguments.output)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import httpx
 import psutil
 from PIL import Image
 
+from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.stacks import StartedStack
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
@@ -56,8 +57,10 @@ def resident_mb(pids: Sequence[int]) -> float:
     return float(sum(process.memory_info().rss for process in family)) / 1e6
 
 
-async def soak(url: str, pids: Sequence[int], requests: int) -> tuple[list[tuple[int, float]], Counter[int]]:
-    """Posts ``requests`` photos.
+async def soak(
+    url: str, pids: Sequence[int], requests: int, capture: str
+) -> tuple[list[tuple[int, float]], Counter[int]]:
+    """Posts ``requests`` photos, with the landmarks that ``capture`` names.
 
     Returns:
         Memory in MB after so many requests, and the number of wrong answers by status.
@@ -71,7 +74,7 @@ async def soak(url: str, pids: Sequence[int], requests: int) -> tuple[list[tuple
         nonlocal done
         for body, expected in turns:
             answer = await client.post(
-                f"{url}/v1/score?capture=fast", content=body, headers={"Content-Type": "image/jpeg"}
+                f"{url}/v1/score?capture={capture}", content=body, headers={"Content-Type": "image/jpeg"}
             )
             wrong[answer.status_code] += answer.status_code != expected
             done += 1
@@ -89,15 +92,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--repository", type=Path, default=Path("model_repository"))
+    parser.add_argument("--capture", choices=("stable", "fast"), default="fast", help="Fast ones make more requests.")
+    add_output_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"FACESTATS_LOG_LEVEL": "warning"}
         with StartedStack(arguments.repository, Path(folder) / "service.log", settings) as stack:
-            memory, wrong = asyncio.run(soak(stack.url, stack.everything.pids, arguments.requests))
+            memory, wrong = asyncio.run(soak(stack.url, stack.everything.pids, arguments.requests, arguments.capture))
     growth = memory[-1][1] / memory[0][1] - 1
-    print(f"memory {memory[0][1]:.1f} MB after {memory[0][0]} requests, {memory[-1][1]:.1f} MB after {memory[-1][0]}: ")
-    print(f"growth {growth:+.1%} (allowed {ALLOWED_GROWTH:.0%}), wrong answers {dict(wrong)}")
-    return int(growth > ALLOWED_GROWTH or bool(wrong))
+    checks = [
+        Check(
+            "memory is flat",
+            f"{memory[0][1]:.0f} MB after {memory[0][0]} requests, {memory[-1][1]:.0f} MB after {memory[-1][0]} "
+            f"({growth:+.1%}, allowed {ALLOWED_GROWTH:.0%})",
+            growth <= ALLOWED_GROWTH,
+        ),
+        Check("every answer is the expected one", f"wrong: {dict(wrong)}", not wrong),
+    ]
+    figures = {"memory_mb": {str(done): round(size, 1) for done, size in memory}, "capture": arguments.capture}
+    return conclude("make soak", checks, figures, arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 
+import gateway.faces
+from gateway.geometry import Geometry, GeometryError, measure
 from gateway.health import TritonState
 from gateway.pipeline import Scorer
 from gateway.provenance import Provenance
+from gateway.settings import MOST_FACES, Settings
 from gateway.triton import Holistic
 from tests.asgi import running_app
 
@@ -71,3 +78,34 @@ async def test_the_number_of_faces_is_limited(two_faces: bytes) -> None:
     async with running_app(max_faces=1) as (client, _):
         answer = await client.post("/v1/score", files={"image": two_faces}, params={"faces": "all"})
     assert len(answer.json()["faces"]) == 1
+
+
+async def test_a_face_that_cannot_be_measured_leaves_the_others_theirs(
+    two_faces: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Geometry] = []
+
+    # Stands for landmarks that collapse: Face Mesh gives none such for a picture that could be kept here.
+    def measure_second_only(*arguments: Any) -> Geometry:
+        if not measured:
+            measured.append(measure(*arguments))
+            raise GeometryError("The landmarks are degenerate: two of them coincide.")
+        return measure(*arguments)
+
+    monkeypatch.setattr(gateway.faces, "measure", measure_second_only)
+    async with running_app() as (client, _):
+        both = await client.post("/v1/score", files={"image": two_faces}, params={"faces": "all"})
+        measured.clear()
+        largest = await client.post("/v1/score", files={"image": two_faces})
+    (only,) = both.json()["faces"]
+    assert only["box"][0] > 0.5
+    assert only["geometric"]["score"] != pytest.approx(measured[0].score, abs=0.01)
+    assert (largest.status_code, largest.json()["type"]) == (422, "urn:facestats:problem:unusable-face")
+
+
+def test_no_more_faces_may_be_allowed_than_triton_takes_in_one_call(root: Path) -> None:
+    for config in root.glob("model_repository/*/config.pbtxt"):
+        (batch,) = re.findall(r"^max_batch_size: (\d+)$", config.read_text(), re.MULTILINE)
+        assert int(batch) >= MOST_FACES, config
+    with pytest.raises(ValidationError):
+        Settings(max_faces=MOST_FACES + 1)
