@@ -178,6 +178,7 @@ def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], No
         load_head(name, path, trust_pickle=options.trust_pickle) for name, path in sorted(options.attributes.items())
     )
     clip = load_clip(options.weights, notify)
+    calibration = _known_calibration(options, clip, regressor)
     step("Tracing CLIP to ONNX")
     module = clip_module(clip)
     encoder = export_clip(module)
@@ -185,7 +186,8 @@ def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], No
     photos = parity_files(options.parity_images)
     pixels = np.stack([clip_pixels(decode_image(data)) for data in photos])
     embedding, raw = torch_answers(module, regressor, pixels)
-    calibration = _calibration(options, clip, regressor, raw)
+    if calibration is None and not options.uncalibrated:
+        calibration = measure_calibration("untrained", regressor.sha256, "the export's own parity images", raw)
     scale = proving_calibration(calibration, raw)
     reference = Answers(embedding, raw, scale.score(raw))
     return _Sources(clip, regressor, calibration, heads, photos, pixels, encoder, reference, scale)
@@ -245,9 +247,8 @@ def _prove(
     return proof, answers
 
 
-def _calibration(
-    options: ExportOptions, clip: Clip, regressor: Regressor, raw: NDArray[np.float64]
-) -> Calibration | None:
+def _known_calibration(options: ExportOptions, clip: Clip, regressor: Regressor) -> Calibration | None:
+    """The calibration asked for or shipped; none if none is wanted, or if untrained weights get one of their own."""
     if options.uncalibrated:
         return None
     if options.calibration is not None:
@@ -259,7 +260,7 @@ def _calibration(
             )
         return calibration
     if not (clip.trained and regressor.trained):
-        return measure_calibration("untrained", regressor.sha256, "the export's own parity images", raw)
+        return None
     bundled = bundled_calibration(regressor.sha256)
     if bundled is None:
         raise ExportError(

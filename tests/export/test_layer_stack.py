@@ -73,7 +73,7 @@ def test_what_is_no_stack_is_refused(operations: list[Operation], why: str) -> N
 
 
 def test_numbers_order_the_layers_not_the_alphabet() -> None:
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for number, (into, out) in zip((0, 2, 10), ((6, 5), (5, 4), (4, 1)), strict=True):
         layer = linear(into, out)
         tensors |= {f"net.{number}.weight": layer.weight, f"net.{number}.bias": layer.bias}

@@ -1,0 +1,258 @@
+"""The export from files to a published repository: refused, repeated, interrupted, forced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import export.run
+from export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
+from export.checkpoints import load_regressor
+from export.clip import Clip, load_clip
+from export.errors import ExportError
+from export.parity import TELLING_SPREAD, OnnxGraphs
+from export.precision import to_fp16
+from export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
+from export.run import ExportReport
+from tests.export.conftest import quietly, spread_options
+from tests.export.spread_tower import TINY, SpreadTower, write_snapshot
+
+pytestmark = pytest.mark.integration
+
+
+def contents(repository: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(repository)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in repository.rglob("*")
+        if path.is_file() and path.name != ".export.lock"
+    }
+
+
+def graph(repository: Path, model: str, version: int) -> Path:
+    return repository / model / str(version) / "model.onnx"
+
+
+@pytest.fixture
+def copy(exported: ExportReport, tmp_path: Path) -> Path:
+    """The spread tower's export, to be changed."""
+    return Path(shutil.copytree(exported.output, tmp_path / "model_repository"))
+
+
+def test_export_is_proved_and_says_what_it_is(exported: ExportReport, tower: SpreadTower) -> None:
+    assert exported.proof is not None
+    (engine,) = exported.proof.comparisons
+    assert engine.score_worst <= 0.05
+    assert engine.embedding_cosine_min > 0.99999
+    assert exported.proof.scale == "spread"
+    parameters = read_parameters(exported.output / ENSEMBLES[0])
+    assert parameters == read_parameters(exported.output / ENSEMBLES[1])
+    assert parameters["weights"] == "trained"
+    assert parameters["clip"] == "local:tower"
+    assert parameters["regressor"] == f"sha256:{hashlib.sha256(tower.regressor.read_bytes()).hexdigest()}"
+    assert parameters["calibration"] == "spread"
+    assert parameters["attributes"] == "[]"
+    assert float(parameters["parity_score_worst"]) == pytest.approx(engine.score_worst, abs=1e-6)
+    report = json.loads((exported.output / ENCODER / "1" / "parity.json").read_text())
+    assert report["comparisons"][0]["score_worst"] == engine.score_worst
+    assert "| onnxruntime | 32 |" in (exported.output / ENCODER / "1" / "parity.md").read_text()
+
+
+def test_served_scores_differ_and_lie_inside_the_calibrated_range(exported: ExportReport, pixels: np.ndarray) -> None:
+    score = OnnxGraphs(*(str(graph(exported.output, name, 1)) for name in (ENCODER, REGRESSOR))).answers(pixels).score
+    assert np.ptp(score) > TELLING_SPREAD
+    assert 0 < score.min() < score.max() < 100
+
+
+def test_unchanged_is_skipped_and_identical_input_gives_identical_bytes(
+    exported: ExportReport, copy: Path, tower: SpreadTower, tmp_path: Path
+) -> None:
+    before = contents(copy)
+    assert quietly(spread_options(tower, copy)).skipped
+    assert contents(copy) == before
+    forced = quietly(spread_options(tower, copy, force=True))
+    assert (forced.version, forced.skipped) == (2, False)
+    for model in (ENCODER, REGRESSOR):
+        assert graph(copy, model, 2).read_bytes() == graph(copy, model, 1).read_bytes()
+    assert forced.parameters["parity_forced"] == "false", "nothing was past a limit"
+
+
+def test_a_damaged_or_reconfigured_export_is_not_unchanged(copy: Path, tower: SpreadTower, root: Path) -> None:
+    good = graph(copy, REGRESSOR, 1).read_bytes()
+    graph(copy, REGRESSOR, 1).write_bytes(good[:-1] + b"\0")
+    repaired = quietly(spread_options(tower, copy))
+    assert (repaired.version, repaired.skipped) == (2, False)
+    assert graph(copy, REGRESSOR, 2).read_bytes() == good
+    changed = Path(shutil.copytree(root / "model_repository", copy.parent / "source", ignore=only_tracked))
+    config = changed / ENCODER / "config.pbtxt"
+    config.write_text(config.read_text().replace("max_queue_size: 512", "max_queue_size: 256"))
+    assert quietly(spread_options(tower, copy, source=changed)).version == 3
+
+
+def only_tracked(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name.startswith("exported") or name.endswith((".onnx", "__pycache__"))}
+
+
+def test_interrupted_it_leaves_the_repository_as_it_was(
+    copy: Path, tower: SpreadTower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(copy)
+
+    def interrupt(*arguments: object) -> float:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(export.run, "golden_parameters", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            quietly(spread_options(tower, copy, force=True))
+    assert contents(copy) == before
+    assert quietly(spread_options(tower, copy, force=True)).version == 2
+
+
+def broken_conversion(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Half precision with a mistake: the photo's embedding is a little shifted."""
+    broken = to_fp16(model)
+    for tensor in broken.graph.initializer:
+        if tensor.name.endswith("post_layernorm.bias"):
+            bias = onnx.numpy_helper.to_array(tensor)
+            shifted = bias * np.linspace(0.9, 1.1, len(bias)).astype(bias.dtype)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(shifted, tensor.name))
+            return broken
+    raise AssertionError("the graph has no such weight")
+
+
+def test_a_failed_proof_publishes_nothing_and_force_is_recorded(
+    copy: Path, tower: SpreadTower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(copy)
+    monkeypatch.setattr(export.run, "to_fp16", broken_conversion)
+    with pytest.raises(ExportError, match=r"worst score drift is .* \(limit 0\.5\)\. Nothing was published"):
+        quietly(spread_options(tower, copy, precision="fp16"))
+    assert contents(copy) == before
+    assert live_version(copy) == 1
+    forced = quietly(spread_options(tower, copy, precision="fp16", force=True))
+    assert forced.parameters["parity_forced"] == "true"
+    assert float(forced.parameters["parity_score_worst"]) > 0.5
+    assert "**Published by force**" in (copy / ENCODER / "2" / "parity.md").read_text()
+
+
+def test_eight_bits_record_what_was_tried(
+    copy: Path, tower: SpreadTower, embeddings: np.ndarray, tmp_path: Path
+) -> None:
+    # On the tower's own scale 8 bits cost more than is allowed: what photos change is a small part of its embeddings.
+    regressor = load_regressor(tower.regressor)
+    raw = regressor.predict(embeddings)
+    wide = np.linspace(raw.min() - np.ptp(raw), raw.max() + np.ptp(raw), 101)
+    Calibration("wide", regressor.sha256, 101, "a test", wide).save(tmp_path / "wide.json")
+    assert np.ptp(load_calibration(tmp_path / "wide.json").score(raw)) > TELLING_SPREAD
+    report = quietly(spread_options(tower, copy, precision="int8", calibration=tmp_path / "wide.json"))
+    assert report.parameters["parity_scale"] == "wide"
+    assert report.proof is not None
+    assert report.proof.quantisation[report.proof.scheme] <= 2.0
+    assert report.parameters["quantisation"] == report.proof.scheme
+    assert 0 < report.proof.comparisons[0].score_worst <= 2.0
+    assert graph(copy, ENCODER, 2).stat().st_size < graph(copy, ENCODER, 1).stat().st_size
+
+
+def test_eight_bits_on_a_gpu_are_refused(tower: SpreadTower, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="int8 is for CPUs"):
+        quietly(spread_options(tower, tmp_path / "output", precision="int8", target="cuda"))
+
+
+def test_gpu_targets_are_exported_without_a_gpu_and_say_what_was_not_proved(tower: SpreadTower, tmp_path: Path) -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU: Triton would be compared")
+    report = quietly(
+        spread_options(tower, tmp_path / "output", precision="fp16", target="tensorrt", compare_triton=True)
+    )
+    assert report.proof is not None
+    assert "no GPU" in str(report.proof.triton_obstacle)
+    assert "tensorrt" in (tmp_path / "output" / ENCODER / "configs" / "exported.pbtxt").read_text()
+
+
+def test_a_calibration_belongs_to_one_checkpoint(tower: SpreadTower, tmp_path: Path) -> None:
+    measure_calibration("another", "ab" * 32, "a test", np.linspace(1, 2, 300)).save(tmp_path / "other.json")
+    with pytest.raises(ExportError, match="belongs to the regressor abababababab"):
+        quietly(spread_options(tower, tmp_path / "output", calibration=tmp_path / "other.json"))
+    with pytest.raises(ExportError, match="no calibration is known"):
+        quietly(spread_options(tower, tmp_path / "output", calibration=None))
+    assert live_version(tmp_path / "output") is None
+
+
+def test_without_a_calibration_it_must_be_asked_for(tower: SpreadTower, tmp_path: Path) -> None:
+    report = quietly(spread_options(tower, tmp_path / "output", calibration=None, uncalibrated=True))
+    assert report.parameters["calibration"] == report.parameters["calibration_sha256"] == "none"
+    assert math.isnan(float(report.parameters["golden_score"]))
+    assert report.proof is not None
+    assert report.proof.scale == "parity images", "drift is measured on some scale even so"
+    assert report.proof.calibration_difference == 0
+
+
+def test_an_untrained_half_makes_the_whole_untrained(tower: SpreadTower, tmp_path: Path) -> None:
+    report = quietly(spread_options(tower, tmp_path / "output", regressor="untrained", calibration=None))
+    assert report.parameters["weights"] == "untrained"
+    assert report.parameters["regressor"] == "untrained"
+    assert report.parameters["calibration"] == "untrained"
+
+
+@pytest.mark.parametrize("sizes", ["512-256-64-1", "512-256-256-1"])
+def test_the_published_checkpoints(sizes: str, shared_dir: Path, tmp_path: Path) -> None:
+    """Through a tower whose embeddings they read as they read faces, about 1.25."""
+    path = shared_dir / "facestats" / f"attractiveness_regressor_{sizes}.pt"
+    regressor = load_regressor(path)
+    generator = np.random.default_rng(0)
+    directions = generator.standard_normal((20_000, 512)).astype(np.float32)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    # Directions on which it reads about 1.25 are rare: the nearest of many, then followed uphill.
+    direction = climb(regressor.predict, directions[np.abs(regressor.predict(directions) - 1.25).argmin()], 1.25)
+    raw = write_snapshot(tmp_path / "tower", direction, regressor, TINY, seed=0, share=0.3)
+    known = sizes == "512-256-64-1"
+    if not known:
+        with pytest.raises(ExportError, match="no calibration is known"):
+            quietly(
+                spread_options(SpreadTower(tmp_path / "tower", path, Path()), tmp_path / "output", calibration=None)
+            )
+        measure_calibration("own", regressor.sha256, "a test", raw).save(tmp_path / "own.json")
+    tower = SpreadTower(tmp_path / "tower", path, tmp_path / "own.json")
+    report = quietly(spread_options(tower, tmp_path / "output", calibration=None if known else tower.calibration))
+    calibration = bundled_calibration(regressor.sha256) if known else load_calibration(tower.calibration)
+    assert calibration is not None
+    assert np.ptp(calibration.score(raw)) > TELLING_SPREAD
+    assert report.proof is not None
+    assert report.proof.scale == report.parameters["calibration"] == ("facestats-sfhq-10k" if known else "own")
+    assert report.proof.comparisons[0].score_worst <= 0.05
+    assert report.parameters["weights"] == "trained"
+
+
+def climb(read: Callable[[np.ndarray], np.ndarray], direction: np.ndarray, target: float) -> np.ndarray:
+    """Follows the regressor's slope, by finite differences, to a direction on which it reads ``target``."""
+    step, small = 0.02, np.eye(512, dtype=np.float32) * 1e-3
+    for _ in range(400):
+        value = read(direction[np.newaxis].astype(np.float32))[0]
+        if abs(value - target) < 0.01:
+            break
+        slope = read((direction + small).astype(np.float32)) - value
+        direction = direction + np.sign(target - value) * step * slope / np.linalg.norm(slope)
+        direction = direction / np.linalg.norm(direction)
+    assert abs(read(direction[np.newaxis].astype(np.float32))[0] - target) < 0.05
+    return direction
+
+
+def test_a_tower_that_sees_no_difference_is_refused(tmp_path: Path, tower: SpreadTower) -> None:
+    """The same embedding for every photo: no drift could show, so nothing is proved."""
+    blind = load_clip(str(tower.snapshot), print)
+    with torch.no_grad():
+        blind.model.vision_model.post_layernorm.weight.zero_()
+    Clip(blind.model, "blind", trained=True).model.save_pretrained(tmp_path / "blind")
+    with pytest.raises(ExportError, match="no drift could show"):
+        quietly(
+            spread_options(SpreadTower(tmp_path / "blind", tower.regressor, tower.calibration), tmp_path / "output")
+        )
