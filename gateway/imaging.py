@@ -184,13 +184,22 @@ def _check_header(image: Image.Image, limits: ImageLimits) -> None:
             f"The image has {width} x {height} pixels; its sides may differ {limits.max_aspect_ratio:g} times.",
         )
     try:
-        frames = 1 if image.format in _MULTI_PICTURE_FORMATS else getattr(image, "n_frames", 1)
+        too_many = _has_more_frames(image, limits.max_frames)
     except _DECODER_ERRORS as error:
         raise ImageError("truncated-image", f"The image is damaged or incomplete ({_reason(error)}).") from error
-    if frames > limits.max_frames:
+    if too_many:
         raise ImageError(
-            "animated-image", f"The image is an animation of {frames} frames; at most {limits.max_frames} are allowed."
+            "animated-image", f"The image is an animation; frames allowed: {limits.max_frames}. Send a still picture."
         )
+
+
+def _has_more_frames(image: Image.Image, most: int) -> bool:
+    if image.format in _MULTI_PICTURE_FORMATS:
+        return False
+    if most == 1:
+        # Counting walks through a GIF to its end, which may be a million frames away.
+        return bool(getattr(image, "is_animated", False))
+    return bool(getattr(image, "n_frames", 1) > most)
 
 
 def _unidentified(data: bytes | memoryview) -> ImageError:

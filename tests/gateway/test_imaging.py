@@ -10,6 +10,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from gateway.imaging import ImageError, ImageLimits, decode_image, read_header
 
@@ -132,8 +133,29 @@ def test_decompression_bomb_is_refused_from_its_header() -> None:
     assert refusal(bomb) == "too-many-pixels"
 
 
-def test_animation_is_refused_unless_allowed() -> None:
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_animation_is_refused_unless_allowed(format: str) -> None:
     frames = [quadrants(), quadrants().transpose(Image.Transpose.ROTATE_180)]
+    two = encode(frames[0], format, save_all=True, append_images=frames[1:])
+    three = encode(frames[0], format, save_all=True, append_images=[frames[1], frames[0]])
+    for data, most in ((two, 1), (three, 1), (three, 2)):
+        with pytest.raises(ImageError) as refusal:
+            decode_image(data, ImageLimits(max_frames=most))
+        assert refusal.value.code == "animated-image"
+    np.testing.assert_allclose(decode_image(two, ImageLimits(max_frames=2))[8, 8], RED, atol=12)
+
+
+def test_a_gif_is_not_read_to_its_end_to_find_that_it_is_animated(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [Image.new("L", (64, 64), 5 * shade) for shade in range(50)]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert refusal(data) == "animated-image"
-    np.testing.assert_allclose(decode_image(data, ImageLimits(max_frames=2))[8, 8], RED, atol=12)
+    sought: list[int] = []
+    seek = GifImageFile._seek
+
+    def watched(image: GifImageFile, frame: int, update_image: bool = True) -> None:
+        sought.append(frame)
+        seek(image, frame, update_image)
+
+    monkeypatch.setattr(GifImageFile, "_seek", watched)
+    with pytest.raises(ImageError):
+        read_header(data, ImageLimits())
+    assert max(sought) == 1
