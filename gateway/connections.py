@@ -9,12 +9,15 @@ from typing import Any, cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+LARGEST_HEAD = 64 * 1024
+"""Bytes that a request line and its headers may have together."""
+
 
 class PatientConnection(HttpToolsProtocol):
     """Uvicorn's connection with an end to its patience.
 
-    Uvicorn itself waits for ever for a request line, for headers, and for a client that takes nothing of its answer;
-    that client would keep its photos' bytes and its place among the uploads.
+    Uvicorn itself waits for ever for a request line, for headers (which it collects whatever their size), and for a
+    client that takes nothing of its answer; that client would keep its photos' bytes and its place among the uploads.
 
     Args:
         head_seconds: Time in which a request line and its headers must have arrived.
@@ -28,6 +31,9 @@ class PatientConnection(HttpToolsProtocol):
         self._answer_seconds = answer_seconds
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
+        self._heads = 0
+        self._head_bytes = 0
+        self._in_head = True
         self._log = structlog.get_logger("facestats.http")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -37,14 +43,26 @@ class PatientConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request came."""
+        heads, in_head = self._heads, self._in_head
         super().data_received(data)
+        # Counted are pieces that hold nothing but head.
+        self._head_bytes = self._head_bytes + len(data) if in_head and self._in_head and heads == self._heads else 0
+        if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The request's head is too large.")
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._await_head()
 
     def on_headers_complete(self) -> None:
         """The head is complete; the body has a time limit of its own (``gateway.uploads``)."""
         self._stop_head_timer()
+        self._in_head = False
+        self._heads += 1
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is complete; what comes next is another request's head."""
+        self._in_head = True
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The answer is written; until the next request Uvicorn's keep-alive limit holds."""

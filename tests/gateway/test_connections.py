@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gateway.connections import patient_connections
+from gateway.connections import LARGEST_HEAD, patient_connections
 
 PATIENCE = 60.0
 """Seconds after which a test counts as hanging."""
@@ -44,6 +44,12 @@ class Endless:
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def read_and_answer(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await hello(scope, receive, send)
 
 
 class Server(uvicorn.Server):
@@ -92,6 +98,26 @@ async def test_a_second_request_on_the_connection_is_waited_for_no_longer() -> N
             writer.write(b"GET / HTTP/1.1\r\nHost")
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_head_without_end_is_refused() -> None:
+    async with serving(hello, head_seconds=PATIENCE, answer_seconds=PATIENCE) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with anyio.fail_after(PATIENCE):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * (LARGEST_HEAD + 1))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+            assert b"head is too large" in await reader.read()
+        writer.close()
+
+
+async def test_large_bodies_are_no_heads() -> None:
+    async with serving(read_and_answer, head_seconds=PATIENCE, answer_seconds=PATIENCE) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with anyio.fail_after(PATIENCE):
+            for size in (5 * LARGEST_HEAD, 3, 2 * LARGEST_HEAD):
+                writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+                assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
         writer.close()
 
 
