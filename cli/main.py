@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cli.bench import bench
+from cli.bulk import bulk
 from cli.calibrate import calibrate
 from cli.doctor import doctor
 from cli.evaluate import evaluate
@@ -30,6 +31,7 @@ app.command()(export)
 app.command()(rollback)
 app.command()(calibrate)
 app.command()(evaluate)
+app.command()(bulk)
 app.command()(bench)
 app.command()(tune)
 app.command()(doctor)

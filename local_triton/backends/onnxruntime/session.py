@@ -38,11 +38,11 @@ _SAME_AS_REQUESTED = 1
 Provider = tuple[str, dict[str, str]]
 
 
-def open_session(path: Path, settings: SessionSettings, kind: str, device: int) -> onnxruntime.InferenceSession:
+def open_session(path: Path | bytes, settings: SessionSettings, kind: str, device: int) -> onnxruntime.InferenceSession:
     """Loads an ONNX file for one model instance.
 
     Args:
-        path: The file.
+        path: The file, or its content.
         settings: From the model's configuration.
         kind: The instance's kind: ``GPU``, or anything else for the CPU.
         device: Index of the GPU.

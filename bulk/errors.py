@@ -1,0 +1,7 @@
+"""The one error of bulk scoring."""
+
+from __future__ import annotations
+
+
+class BulkError(RuntimeError):
+    """The run cannot start or go on; one sentence that says why and what to do. What is written stays valid."""

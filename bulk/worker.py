@@ -1,0 +1,81 @@
+"""The Ray actor: one engine for its life, one block a call, one file a block."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from bulk.blocks import Block
+from bulk.engine import EngineOptions, open_engine
+from bulk.onnx_backend import ServedGraphs
+from bulk.output import OutputFolder, count_rows
+from bulk.schema import output_schema
+from gateway.logging import configure_logging
+
+Batch = dict[str, Any]
+T = TypeVar("T")
+
+BLOCK = "block"
+"""The input's one column: a block as text."""
+
+
+class BlockScorer:
+    """Scores a block and writes its file, then says what became of it.
+
+    A call is repeated when its worker dies: a file that is there is the same block's, complete, and stays.
+
+    Args:
+        options: For the engine.
+        output: Path or URL of the output folder.
+        identity: What all its rows have in common.
+        graphs: Object reference of the ``ServedGraphs`` to run in this process; ``None`` with Triton.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        output: str,
+        identity: Mapping[str, Any],
+        graphs: ray.ObjectRef[ServedGraphs] | None,
+    ) -> None:
+        configure_logging("warning", "json")
+        self._output = OutputFolder(output, identity)
+        # Ray decides which of its threads a call runs on; the engine's event loop has one of its own.
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="engine", daemon=True).start()
+        self._closing = contextlib.AsyncExitStack()
+        served = None if graphs is None else ray.get(graphs)
+        self._engine = self._run(self._closing.enter_async_context(open_engine(options, served)))
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Takes one block, returns one receipt.
+
+        Raises:
+            BulkError: The block could not be finished.
+        """
+        block = Block.from_json(str(batch[BLOCK][0]))
+        start = time.perf_counter()
+        counts = self._output.counts(block.file_name)
+        if counts is None:
+            table = pa.Table.from_pylist(self._run(self._engine.rows(block)), output_schema())
+            self._output.write(block.file_name, table)
+            counts = count_rows(table)
+        return {
+            "rows": np.array([counts.rows]),
+            "problems": np.array([";".join(f"{code}={count}" for code, count in counts.problems.items())], object),
+            "seconds": np.array([time.perf_counter() - start]),
+            "pid": np.array([os.getpid()]),
+            "node": np.array([ray.get_runtime_context().get_node_id()], object),
+        }
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,0 +1,45 @@
+"""A model repository on which scores differ, its running service, and a collection of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.photographs import disguises
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def spread_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small tower's export: different photos get different scores."""
+    from rich.console import Console
+
+    from export.run import ExportOptions, export_models
+    from tests.export.spread_tower import write_spread_tower
+
+    folder = tmp_path_factory.mktemp("spread")
+    tower = write_spread_tower(folder)
+    options = ExportOptions(
+        weights=str(tower.snapshot),
+        regressor=str(tower.regressor),
+        calibration=tower.calibration,
+        output=folder / "model_repository",
+        compare_triton=False,
+    )
+    export_models(options, Console(stderr=True, quiet=True))
+    return options.output
+
+
+@pytest.fixture(scope="session")
+def spread_stack(spread_repository: Path) -> Iterator[Stack]:
+    """The running service on that repository."""
+    with Stack(spread_repository) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def photos(example_path: Path) -> list[bytes]:
+    """Distinct photos of the example's face."""
+    return list(disguises(example_path, 100))

@@ -1,0 +1,102 @@
+"""The output folder: whole files, and what they say is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bulk.blocks import Block
+from bulk.errors import BulkError
+from bulk.inputs import ImageInput, input_key
+from bulk.output import BlockCounts, OutputFolder
+from bulk.schema import UNREADABLE, output_schema, problem_row
+from gateway.errors import PROBLEM_TYPES
+
+IDENTITY = {"model": "sha256:1", "crop": "aligned"}
+A, B, C = (ImageInput(f"/{name}.jpg", f"/{name}.jpg") for name in "abc")
+
+
+def table(*items: ImageInput) -> pa.Table:
+    kinds = (UNREADABLE, PROBLEM_TYPES["no-face"])
+    rows = [problem_row(item, kinds[index % 2], "why") for index, item in enumerate(items)]
+    return pa.Table.from_pylist(rows, output_schema())
+
+
+def write(output: OutputFolder, *items: ImageInput) -> str:
+    name = Block(items).file_name
+    output.write(name, table(*items))
+    return name
+
+
+@pytest.fixture(params=["local", "memory"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An output folder on two kinds of file system."""
+    return str(tmp_path / "scores") if request.param == "local" else f"memory://{tmp_path.name}/scores"
+
+
+def test_finished_files_are_what_is_done(url: str) -> None:
+    output = OutputFolder(url, IDENTITY)
+    assert output.prepare().keys == set()
+    name = write(output, A, B)
+    assert output.counts(name) == BlockCounts(2, {"unreadable": 1, "no-face": 1})
+    assert output.counts(Block((C,)).file_name) is None
+    finished = OutputFolder(url, IDENTITY).prepare()
+    assert finished.keys == {input_key(A.id), input_key(B.id)}
+    assert finished.files == 1
+
+
+def test_block_written_again_replaces_the_first(tmp_path: Path) -> None:
+    output = OutputFolder(str(tmp_path), IDENTITY)
+    names = {write(output, A, B), write(output, A, B)}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert len(names) == 1
+    assert pq.read_table(tmp_path)["id"].to_pylist() == [A.id, B.id]
+
+
+def test_half_written_files_of_an_interrupted_run_go(tmp_path: Path) -> None:
+    output = OutputFolder(str(tmp_path), IDENTITY)
+    kept = write(output, A)
+    whole = (tmp_path / kept).read_bytes()
+    (tmp_path / f".{kept}.123").write_bytes(whole[:100])
+    # A file system without whole writes may leave one of these.
+    (tmp_path / "part-0.parquet").write_bytes(whole[:-20])
+    (tmp_path / "part-1.parquet").write_bytes(b"")
+    assert output.prepare().keys == {input_key(A.id)}
+    assert [path.name for path in tmp_path.iterdir()] == [kept]
+
+
+def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = OutputFolder(str(tmp_path), IDENTITY)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(output, A)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scores_of_another_model_or_other_options_are_not_mixed(tmp_path: Path) -> None:
+    write(OutputFolder(str(tmp_path), IDENTITY), A)
+    with pytest.raises(BulkError, match="another crop"):
+        OutputFolder(str(tmp_path), IDENTITY | {"crop": "full"}).prepare()
+    with pytest.raises(BulkError, match="another model"):
+        OutputFolder(str(tmp_path), IDENTITY | {"model": "sha256:2"}).prepare()
+
+
+@pytest.mark.parametrize("name", ["part-mine.parquet", "customers.parquet"])
+def test_other_people_s_files_are_left_alone(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table({"id": ["x"]}), tmp_path / name)
+    with pytest.raises(BulkError, match="other Parquet files"):
+        OutputFolder(str(tmp_path), IDENTITY).prepare()
+    assert (tmp_path / name).is_file()
+
+
+def test_output_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "scores").write_bytes(b"")
+    with pytest.raises(BulkError, match="cannot be used"):
+        OutputFolder(str(tmp_path / "scores"), IDENTITY).prepare()
