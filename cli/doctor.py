@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -163,7 +164,7 @@ def check_memory(shared_memory: Path = SHARED_MEMORY) -> Iterator[Finding]:
 
 
 def check_triton() -> Iterator[Finding]:
-    """Whether the container-free Triton is installed."""
+    """Whether the container-free Triton is installed and finds the libraries it links to."""
     from local_triton.errors import TritonError
     from local_triton.installation import find_installation
 
@@ -173,9 +174,23 @@ def check_triton() -> Iterator[Finding]:
         advice = "only needed for `facestats up`; NVIDIA's container works without it (docker compose up)"
         yield Finding("Triton", "problem", str(error), advice)
         return
+    if missing := missing_libraries([installation.server, installation.stub], installation.environment(os.environ)):
+        advice = "sh deploy/system-packages.sh"
+        yield Finding("Triton", "problem", f"tritonserver needs {', '.join(missing)}, not found here", advice)
+        return
     from importlib.metadata import version
 
     yield Finding("Triton", "ok", f"{installation.server.name} of nvidia-pytriton {version('nvidia-pytriton')}")
+
+
+def missing_libraries(programs: Sequence[Path], environment: Mapping[str, str]) -> list[str]:
+    """The shared libraries that these programs link to and the loader does not find, by name."""
+    # One program a call: after one that cannot be read at all, ldd would still say 0.
+    said = [
+        subprocess.run(["ldd", program], env=environment, capture_output=True, text=True, check=True).stdout
+        for program in programs
+    ]
+    return sorted({line.split()[0] for text in said for line in text.splitlines() if line.endswith("not found")})
 
 
 def check_models(repository: Path) -> Iterator[Finding]:
@@ -217,11 +232,12 @@ def _check_weights(configuration: Path) -> Iterator[Finding]:
 
 def check_ports() -> Iterator[Finding]:
     """Whether the default ports are free."""
+    from cli.gateway import port_is_free
     from gateway.settings import Settings
 
     gateway_port: int = Settings.model_fields["port"].default
     ports = (gateway_port, *TRITON_PORTS)
-    taken = [port for port in ports if not _port_is_free(port)]
+    taken = [port for port in ports if not port_is_free("127.0.0.1", port)]
     said = f"{', '.join(map(str, taken))} taken"
     if not taken:
         yield Finding("Ports", "ok", f"{', '.join(map(str, ports))} are free")
@@ -234,9 +250,6 @@ def check_ports() -> Iterator[Finding]:
 
 def check_gpu() -> Iterator[Finding]:
     """Whether there is an NVIDIA GPU."""
-    import shutil
-    import subprocess
-
     tool = shutil.which("nvidia-smi")
     if tool is None:
         yield Finding("GPU", "ok", "none found; the CPU serves")
@@ -265,17 +278,6 @@ def _model_config(configuration: Path) -> Any:
     from tritonclient.grpc import model_config_pb2
 
     return text_format.Parse(configuration.read_text("utf-8"), model_config_pb2.ModelConfig())
-
-
-def _port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the servers do: a port in TIME_WAIT is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _gib(size: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import signal
 import socket
@@ -26,6 +27,7 @@ def gateway(
         settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         raise fail(settings_problem(error)) from None
+    require_address(settings.host, settings.port)
     server = GatewayServer(settings)
     server.run()
     if not server.started:
@@ -73,3 +75,38 @@ def settings_problem(error: ValidationError) -> str:
     """One sentence naming each wrong setting."""
     said = "; ".join(f"FACESTATS_{str(item['loc'][-1]).upper()}: {item['msg']}" for item in error.errors())
     return f"a setting is wrong: {said}."
+
+
+def require_address(host: str, port: int) -> None:
+    """Makes sure that this address can be listened on, before anything slow is started.
+
+    Raises:
+        typer.Exit: It is taken, or none of this machine's; it has been said.
+    """
+    try:
+        _listen_once(host, port)
+    except socket.gaierror:
+        raise fail(f"'{host}' is no address of this machine; give another with --host.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise fail(f"port {port} is taken on {host}; choose another with --port.") from None
+        raise fail(
+            f"cannot listen on {host} port {port} ({error.strerror}); give others with --host, --port."
+        ) from None
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether this address can be listened on now."""
+    try:
+        _listen_once(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _listen_once(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the servers do: a port in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))

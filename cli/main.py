@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -24,6 +25,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Face scoring on NVIDIA Triton: 60 % geometry, 40 % CLIP + FaceStats.",
 )
+
+
+def show_version(wanted: bool) -> None:
+    """Prints the installed version and ends."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"facestats {version('facestats-triton')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for every command; its help is the app's."""
+
+
 app.command()(up)
 app.command()(gateway)
 app.command()(score)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,32 +12,43 @@ import httpx
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.failure import fail
+from gateway.errors import PROBLEM_URN
 
 
 def score(
     paths: Annotated[list[Path], typer.Argument(help="Image files.", metavar="PATH...")],
     url: Annotated[str, typer.Option(envvar="FACESTATS_URL", help="The gateway.")] = "http://127.0.0.1:8080",
     json: Annotated[bool, typer.Option("--json", help="Print the responses as JSON, one line a photo.")] = False,
-    overlay: Annotated[Path | None, typer.Option(help="Folder for pictures with the measured lines.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for pictures with the measured lines; none there is overwritten.")
+    ] = None,
     sex: Annotated[Literal["female", "male"] | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
     crop: Annotated[Literal["aligned", "full"], typer.Option(help="What CLIP sees.")] = "aligned",
     capture: Annotated[Literal["stable", "fast"], typer.Option(help="Two-pass or one-pass landmarks.")] = "stable",
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
 ) -> None:
     """Prints each photo's score, its two halves and its measurements."""
-    console = Console()
+    console = Console(highlight=False)
     parameters: dict[str, str] = {"crop": crop, "capture": capture}
     if sex is not None:
         parameters["sex"] = sex
     if overlay is not None:
         parameters["include"] = "overlay"
-        overlay.mkdir(parents=True, exist_ok=True)
+        try:
+            overlay.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise fail(f"{overlay} cannot be a folder for pictures ({error.strerror}).") from None
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        client = httpx.Client(base_url=url, timeout=60, headers=headers)
+    except httpx.InvalidURL as error:
+        raise fail(f"'{url}' is no address ({error}); give the gateway's, such as http://127.0.0.1:8080.") from None
     failures = 0
-    with httpx.Client(base_url=url, timeout=60, headers=headers) as client:
+    with client:
         for path in paths:
             try:
                 document = request_score(client, path, parameters)
@@ -44,13 +57,22 @@ def score(
                 fail(f"{path}: {error}")
                 continue
             if overlay is not None:
-                write_overlay(document, overlay / f"{path.stem}.jpg")
+                written = write_overlay(document, overlay, path.stem)
+                print(f"{path}: {written}", file=sys.stderr)
             if json:
                 print(orjson.dumps({"path": str(path), **document}).decode())
             else:
                 print_table(console, path, document)
     if failures:
         raise typer.Exit(1)
+
+
+NEXT_STEPS = {
+    "unauthorized": "Give it with --api-key or FACESTATS_API_KEY.",
+    "triton-unavailable": "On the machine that serves, `facestats doctor` looks for the cause.",
+    "overloaded": "Try again in a moment.",
+}
+"""What a caller of this command can do about a problem, where the service's own words do not know."""
 
 
 class ScoreError(Exception):
@@ -81,14 +103,26 @@ def request_score(client: httpx.Client, path: Path, parameters: dict[str, str]) 
 
 def problem_sentence(answer: httpx.Response) -> str:
     """What a problem document says, or the status where there is none."""
-    if "json" in answer.headers.get("content-type", ""):
-        return str(answer.json().get("detail", answer.text))
-    return f"the service answered {answer.status_code}."
+    if "json" not in answer.headers.get("content-type", ""):
+        return f"the service answered {answer.status_code}; is {answer.url.copy_with(path='/')} a FaceStats gateway?"
+    document = answer.json()
+    step = NEXT_STEPS.get(str(document.get("type", "")).removeprefix(PROBLEM_URN), "")
+    return f"{document.get('detail', answer.text)} {step}".rstrip()
 
 
-def write_overlay(document: dict[str, Any], path: Path) -> None:
-    """Writes the first face's picture with the measured lines."""
-    path.write_bytes(base64.b64decode(document["faces"][0]["overlay"].partition(",")[2]))
+def write_overlay(document: dict[str, Any], folder: Path, stem: str) -> Path:
+    """Writes the first face's picture with the measured lines, beside those that are there, and returns where.
+
+    Raises:
+        typer.Exit: It cannot be written; it has said why.
+    """
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    path = next(path for name in names if not (path := folder / f"{name}.jpg").exists())
+    try:
+        path.write_bytes(base64.b64decode(document["faces"][0]["overlay"].partition(",")[2]))
+    except OSError as error:
+        raise fail(f"{path} cannot be written ({error.strerror}).") from None
+    return path
 
 
 def print_table(console: Console, path: Path, document: dict[str, Any]) -> None:
@@ -96,7 +130,7 @@ def print_table(console: Console, path: Path, document: dict[str, Any]) -> None:
     for face in document["faces"]:
         geometric, holistic = face["geometric"], face["holistic"]
         console.print(
-            f"\n[bold]{path}[/]  score [bold]{_points(face['score'])}[/] = "
+            f"\n[bold]{escape(str(path))}[/]  score [bold]{_points(face['score'])}[/] = "
             f"{face['blend']['geometric']:g} x geometric {_points(geometric['score'])} + "
             f"{face['blend']['holistic']:g} x holistic {_points(holistic and holistic['score'])}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from cli.failure import fail
-from cli.gateway import GatewayServer, settings_problem
+from cli.gateway import GatewayServer, port_is_free, require_address, settings_problem
 from export.repository import live_version
 from gateway.settings import Settings
 from local_triton.bound_process import bound
@@ -42,8 +41,7 @@ def up(
     console = Console(stderr=True, highlight=False)
     if not repository.is_dir():
         raise fail(f"there is no model repository at '{repository}'; run this in the project's folder or give one.")
-    if not port_is_free(host, port):
-        raise fail(f"port {port} is taken on {host}; choose another with --port.")
+    require_address(host, port)
     ensure_exported(repository, console)
     ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
     try:
@@ -130,15 +128,3 @@ def choose_ports(grpc: int | None, http: int | None, metrics: int | None) -> Tri
         http=choose(http, 8000, free.http),
         metrics=choose(metrics, 8002, free.metrics),
     )
-
-
-def port_is_free(host: str, port: int) -> bool:
-    """Whether this address can be listened on now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

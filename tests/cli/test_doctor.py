@@ -121,3 +121,22 @@ def test_completion_is_offered() -> None:
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
     assert "--install-completion" in shown.stdout
+
+
+def test_installed_triton_finds_its_libraries() -> None:
+    (finding,) = doctor.check_triton()
+    assert finding.level == "ok", finding.said
+
+
+def test_library_that_the_loader_does_not_find_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A machine without libpython, as far as ldd tells.
+    loader = tmp_path / "ldd"
+    loader.write_text(
+        "#!/bin/sh\nprintf '\\tlibpython3.11.so.1.0 => not found\\n\\tlibc.so.6 => /lib/libc.so.6 (0x1)\\n'\n"
+    )
+    loader.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (finding,) = doctor.check_triton()
+    assert finding.level == "problem"
+    assert finding.said == "tritonserver needs libpython3.11.so.1.0, not found here"
+    assert "system-packages.sh" in finding.advice
