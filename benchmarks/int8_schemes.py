@@ -10,7 +10,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.in_process import time_calls
-from benchmarks.report import markdown_table, replace_section
+from benchmarks.marked_section import replace_marked
+from benchmarks.report import markdown_table
 from export.calibration import Calibration, measure_calibration
 from export.clip import Clip, load_clip
 from export.graph import clip_module, export_clip, regressor_graph
@@ -223,13 +224,11 @@ def main() -> None:
             made[name] = make()
             costs[name] = cost(made[name], head, pixels, reference, scale)
     speeds = images_per_second(made, head, pixels[np.arange(_BATCH) % len(pixels)], arguments.rounds)
-    from dataclasses import replace
-
     text = table({name: replace(item, images_per_second=speeds[name]) for name, item in costs.items()})
     said = f"{len(pixels)} photos, percentiles among these photos, drift in points:\n\n{text}"
     print(said)
     if arguments.page is not None:
-        replace_section(arguments.page, said)
+        replace_marked(arguments.page, arguments.mark, said)
 
 
 if __name__ == "__main__":

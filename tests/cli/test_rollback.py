@@ -1,0 +1,38 @@
+"""``facestats rollback``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from export.configs import model_configs
+from export.publish import publish
+from export.repository import ENCODER, REGRESSOR, live_version, prepare_repository
+
+
+@pytest.fixture
+def repository(root: Path, tmp_path: Path) -> Path:
+    prepare_repository(tmp_path / "repository", root / "model_repository")
+    return tmp_path / "repository"
+
+
+def test_returns_to_the_version_before(repository: Path) -> None:
+    for content in (b"first", b"second"):
+        configs = model_configs(repository, "cpu", "fp32", {}, ())
+        publish(repository, {ENCODER: content, REGRESSOR: content}, configs, {})
+    done = CliRunner().invoke(app, ["rollback", "--repository", str(repository)])
+    assert done.exit_code == 0
+    assert done.stdout == f"Version 1 of '{repository}' is live again.\n"
+    assert live_version(repository) == 1
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["nothing exported", "no folder"])
+def test_nothing_to_return_to_is_one_sentence(missing: bool, repository: Path) -> None:
+    path = repository / "nothing" if missing else repository
+    done = CliRunner().invoke(app, ["rollback", "--repository", str(path)])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("facestats: ")
+    assert str(path) in done.stderr
