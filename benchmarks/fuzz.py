@@ -32,6 +32,7 @@ from benchmarks.soak import resident_mb
 from benchmarks.stacks import START_TIMEOUT, StackError, free_ports, is_ready
 from gateway.app import create_app
 from gateway.imaging import ImageError, ImageLimits, decode_image
+from gateway.logging import configure_logging
 from gateway.settings import Settings
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
@@ -228,10 +229,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=20_000, help="Mutated files for the decoder.")
     parser.add_argument("--requests", type=int, default=5_000, help="Mutated requests for the whole app.")
-    parser.add_argument("--examples", type=int, default=100, help="Schemathesis' examples for each operation; 0: none.")
+    parser.add_argument("--examples", type=int, default=500, help="Schemathesis' examples for each operation; 0: none.")
     parser.add_argument("--seed", type=int, default=0)
     add_output_option(parser)
     arguments = parser.parse_args()
+    configure_logging("error", "json")
     checks = checks_of("decoder", *fuzz_decoder(arguments.images, arguments.seed))
     checks += checks_of("app", *asyncio.run(fuzz_app(arguments.requests, arguments.seed)))
     if arguments.examples:

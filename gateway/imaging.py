@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 
@@ -154,10 +153,7 @@ def _open(data: bytes | memoryview, limits: ImageLimits) -> Image.Image:
         raise ImageError("too-many-bytes", f"The image has {len(data):,} bytes; {limits.max_bytes:,} are allowed.")
     pillow_heif.register_heif_opener()
     try:
-        with warnings.catch_warnings():
-            # Our own, configurable pixel limit replaces Pillow's warning; damaged metadata is not worth one either.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Image.DecompressionBombError as error:

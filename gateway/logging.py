@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from typing import Literal, TextIO
 
 import orjson
@@ -46,9 +47,12 @@ def configure_logging(level: str, log_format: Literal["auto", "json", "console"]
     # Libraries speak up when something is wrong; below that some of them quote what they parse (EXIF, form fields).
     root.setLevel(logging.WARNING)
     logging.getLogger("facestats").setLevel(level.upper())
-    # What they warn of is wrong in the request, whose caller is told.
+    # What they complain of is wrong in the request, whose caller is told. Once for the process, because filters set
+    # around each photo are not safe between threads.
     for name in ("PIL", "python_multipart"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.captureWarnings(True)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
