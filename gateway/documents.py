@@ -31,7 +31,7 @@ from gateway.schemas import (
 from gateway.triton import Holistic
 
 UNTRAINED_NOTICE = (
-    "The holistic half was computed with untrained (random) weights and means nothing; "
+    "The holistic half is computed with untrained (random) weights and means nothing; "
     "export trained weights before using any score."
 )
 UNCALIBRATED_NOTICE = "The regressor has no calibration, so its output is on no common scale and there is no blend."

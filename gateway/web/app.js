@@ -22,7 +22,10 @@ async function take(photo) {
   page.photo = photo;
   URL.revokeObjectURL(page.photoUrl);
   page.photoUrl = URL.createObjectURL(photo);
-  byId("preview").src = page.photoUrl;
+  for (const id of ["preview", "problem-photo"]) {
+    byId(id).hidden = false;
+    byId(id).src = page.photoUrl;
+  }
   await send();
 }
 
@@ -50,9 +53,13 @@ async function send() {
 
 function uploading(share) {
   const bar = byId("progress");
-  if (share < 1) bar.value = share;
-  else bar.removeAttribute("value");
   byId("working-words").textContent = share < 1 ? "Uploading" : "Measuring the face";
+  if (share < 1) {
+    bar.value = share;
+    return;
+  }
+  bar.removeAttribute("value");
+  say("Measuring the face");
 }
 
 function showProblem(error) {
@@ -81,8 +88,10 @@ async function describeModel() {
   try {
     const model = await fetchDocument("v1/model", page.key);
     showNotices(model.notices);
-    byId("model-words").textContent =
-      `Model: ${model.clip}. Weights ${model.weights}, precision ${model.precision}, calibration ${model.calibration}.`;
+    // Unknown: Triton has not been reached yet.
+    byId("model-words").textContent = model.weights === "unknown"
+      ? "The model server has not said what it serves."
+      : `Model: ${model.clip}. Weights ${model.weights}, precision ${model.precision}, calibration ${model.calibration}.`;
   } catch (error) {
     // Whatever is wrong is said in full when a photo is sent; the footer only mentions it.
     byId("model-words").textContent = `The model's description is not available (${error.message}).`;
@@ -92,10 +101,14 @@ async function describeModel() {
 listenForPhotos(take);
 describeModel();
 byId("retry").addEventListener("click", send);
+// A format the browser cannot show, or no picture at all: better no frame than a broken one.
+for (const id of ["preview", "problem-photo"]) byId(id).addEventListener("error", (event) => (event.target.hidden = true));
 byId("cancel").addEventListener("click", () => {
   page.running?.abort();
   show("idle");
   say("Cancelled");
+  // The button that was pressed is gone; the keyboard goes on where a photo is chosen.
+  byId("choose").focus();
 });
 byId("open-all").addEventListener("click", (event) => {
   const open = event.currentTarget.getAttribute("aria-pressed") !== "true";

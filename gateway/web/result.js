@@ -26,7 +26,9 @@ export function resultWords(answer) {
 }
 
 function showVerdict(face, answer, reference) {
-  byId("score").textContent = formatPoints(face.score);
+  byId("score").textContent = face.score === null ? "No score" : formatPoints(face.score);
+  byId("of").hidden = face.score === null;
+  byId("score").classList.toggle("none", face.score === null);
   const supported = face.quality.level !== "poor" && face.score !== null;
   document.querySelector(".verdict").classList.toggle("unsupported", !supported);
   byId("score-words").textContent = verdictWords(face);
@@ -134,15 +136,21 @@ function metricRow(metric, reference, sex) {
   const percentiles = reference.percentiles[sex];
   const words = metric.value === null
     ? `${reference.title}: not measured`
-    : `${reference.title} ${formatValue(metric.value, metric.unit)}, ${percentileWords(metric.percentile)}; `
+    : `${reference.title} ${formatValue(metric.value, metric.unit)}, ${percentileWords(metric.percentile, `the ${COMPARED_WITH[sex]}`)}; `
       + `half of the reference faces lie between ${formatValue(percentiles.p25, metric.unit)} and ${formatValue(percentiles.p75, metric.unit)}`;
   row.append(
     name,
     distributionPlot(metric.value, percentiles, { ideal: [low, centre + half], words }),
     element("span", "points", formatPoints(metric.score)),
-    element("p", "meaning", metric.reason ?? reference.meaning),
+    element("p", "meaning", metric.reason ?? `${reference.meaning}. ${placeWords(metric, sex)}`),
   );
   return row;
+}
+
+/** Where the value lies, for people who see: the plot's label says it to the others. */
+function placeWords(metric, sex) {
+  const words = percentileWords(metric.percentile, `the ${COMPARED_WITH[sex]}`);
+  return words ? `${words[0].toUpperCase()}${words.slice(1)}.` : "";
 }
 
 function showJson(answer) {

@@ -61,9 +61,9 @@ export function formatPoints(score) {
   return score === null || score === undefined ? "–" : String(Math.round(score));
 }
 
-/** A percentile as a sentence's end, such as "larger than 71 % of them". */
-export function percentileWords(percentile) {
+/** A percentile as a sentence's end, such as "larger than in 71 % of the faces". */
+export function percentileWords(percentile, faces) {
   if (percentile === null || percentile === undefined) return "";
   const share = Math.round(percentile);
-  return share <= 0 ? "smaller than all of them" : share >= 100 ? "larger than all of them" : `larger than ${share} % of them`;
+  return share <= 0 ? `smaller than in all of ${faces}` : share >= 100 ? `larger than in all of ${faces}` : `larger than in ${share} % of ${faces}`;
 }

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 
 from tests.stack import Stack, free_port
 
@@ -138,6 +139,9 @@ def test_every_group_and_metric_has_a_plot_with_words(visit: Visit, example_path
     words = page.locator(".metric svg").first.get_attribute("aria-label") or ""
     assert words.startswith("Canthal tilt")
     assert "half of the reference faces lie between" in words
+    # The same in sight.
+    place = re.compile(r"(Larger|Smaller) than in .* the faces\.$")
+    assert page.locator(".metric .meaning", has_text=place).count() == 25
     page.locator(".metric-name", has_text="Jaw width").focus()
     expect(page.locator("#lines g.shown")).to_have_attribute("data-metric", "bigonial")
 
@@ -207,6 +211,20 @@ def test_triton_away_gets_a_friendly_message(browser: Browser, example_path: Pat
         expect(problem).to_contain_text("The scoring model is not running right now", timeout=SCORED)
         expect(problem).to_contain_text("Your photo is fine")
         expect(visit.page.locator("#retry")).to_be_visible()
+        expect(visit.page.locator("#problem-photo")).to_be_visible()
+        expect(visit.page.locator("#model-words")).to_have_text("The model server has not said what it serves.")
+        assert_accessible(visit.page)
+
+
+def test_geometry_alone_is_shown_as_no_score(browser: Browser, example_path: Path) -> None:
+    settings = {"FACESTATS_TRITON_URLS": f"127.0.0.1:{free_port()}", "FACESTATS_DEGRADE": "geometric"}
+    with gateway(settings) as url, browser.new_context() as context:
+        visit = Visit(context, url)
+        answer = visit.score(example_path)
+        assert answer["degraded"]
+        expect(visit.page.locator("#score")).to_have_text("No score")
+        expect(visit.page.locator("#of")).to_be_hidden()
+        expect(visit.page.locator("#banner")).to_have_text("".join(answer["notices"]))
 
 
 def test_service_with_keys_asks_for_one(browser: Browser, stack: Stack, example_path: Path) -> None:
@@ -219,6 +237,7 @@ def test_service_with_keys_asks_for_one(browser: Browser, stack: Stack, example_
         visit = Visit(context, url)
         visit.choose(example_path)
         expect(visit.page.locator("#problem")).to_contain_text("asks for an API key", timeout=SCORED)
+        assert_accessible(visit.page)
         visit.page.get_by_label("API key").fill(key)
         visit.page.click("text=Use this key")
         expect(visit.page.locator("#result")).to_be_visible(timeout=SCORED)
@@ -237,10 +256,50 @@ def test_photo_from_the_camera_is_scored(visit: Visit) -> None:
     page = visit.page
     page.click("#camera")
     expect(page.locator("#shoot")).to_be_enabled(timeout=SCORED)
+    expect(page.locator("#shoot")).to_be_focused()
+    assert_accessible(page)
     page.click("#shoot")
     expect(page.locator("#result")).to_be_visible(timeout=SCORED)
     assert 0 <= int(page.inner_text("#score")) <= 100
     expect(page.locator("#camera-dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [("NotAllowedError", "The camera is blocked for this page"), ("NotFoundError", "No camera was found")],
+)
+def test_camera_that_cannot_be_had_is_explained(visit: Visit, error: str, words: str) -> None:
+    page = visit.page
+    # The browser of the tests grants every camera; only its refusal is made up.
+    page.evaluate(
+        "name => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', name)); }", error
+    )
+    page.click("#camera")
+    expect(page.locator("#camera-words")).to_contain_text(words)
+    expect(page.locator("#shoot")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(page.locator("#camera-dialog")).to_be_hidden()
+    expect(page.locator("#camera")).to_be_focused()
+
+
+def test_progress_is_shown_and_can_be_cancelled(visit: Visit, example_path: Path) -> None:
+    page = visit.page
+    held: list[Route] = []
+    # The answer is kept back, so that there is time to look.
+    page.route("**/v1/score?*", lambda route: held.append(route))
+    visit.choose(example_path)
+    expect(page.locator("#working")).to_be_visible()
+    expect(page.locator("#working-words")).to_have_text("Uploading")
+    expect(page.locator("#status")).to_have_text("Uploading the photo")
+    assert page.eval_on_selector("#preview", "image => image.decode().then(() => image.naturalWidth)") == 512
+    assert_accessible(page)
+    page.click("#cancel")
+    expect(page.locator("#working")).to_be_hidden()
+    expect(page.locator("#status")).to_have_text("Cancelled")
+    expect(page.locator("#choose")).to_be_focused()
+    page.unroute("**/v1/score?*")
+    visit.score(example_path)
+    expect(page.locator("#result")).to_be_visible()
 
 
 def test_dropped_photo_is_scored(visit: Visit, example_path: Path) -> None:
@@ -279,13 +338,14 @@ def test_accessibility_check_passes(browser: Browser, stack: Stack, example_path
 
 def test_keyboard_alone_reaches_and_opens_the_file_chooser(visit: Visit, example_path: Path) -> None:
     page = visit.page
-    page.keyboard.press("Tab")
-    expect(page.locator(".skip")).to_be_focused()
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "choose":
-            break
+    # From the start: Chromium takes a moment to hand its file choosers to the test.
     with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.id") == "choose":
+                break
         page.keyboard.press("Enter")
     chooser.value.set_files(example_path)
     expect(page.locator("#score-title")).to_be_focused(timeout=SCORED)
