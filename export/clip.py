@@ -113,7 +113,10 @@ def _require_hub() -> None:
 def _load(name: str, **options: Any) -> CLIPVisionModelWithProjection:
     from safetensors import SafetensorError
     from transformers import CLIPVisionModelWithProjection
+    from transformers.utils import logging
 
+    # The export shows its own progress.
+    logging.disable_progress_bar()
     try:
         loaded: Any = CLIPVisionModelWithProjection.from_pretrained(name, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -54,6 +55,8 @@ def export_clip(module: torch.nn.Module) -> onnx.ModelProto:
     """
     import torch
 
+    # It warns that torchvision, which CLIP does not use, is missing.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     example = torch.zeros(2, 224, 224, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

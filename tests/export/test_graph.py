@@ -79,6 +79,7 @@ def test_encoder_gives_unit_embeddings_of_any_batch(encoder: onnx.ModelProto, pi
         np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.integration
 def test_same_tower_gives_the_same_bytes(tower: SpreadTower, encoder: onnx.ModelProto) -> None:
     again = export_clip(clip_module(load_clip(str(tower.snapshot), print)))
     assert again.SerializeToString(deterministic=True) == encoder.SerializeToString(deterministic=True)
