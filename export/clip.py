@@ -116,7 +116,7 @@ def _load(name: str, **options: Any) -> CLIPVisionModelWithProjection:
     from transformers.utils import logging
 
     # The export shows its own progress.
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         loaded: Any = CLIPVisionModelWithProjection.from_pretrained(name, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
