@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,8 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.02s",
                 "maxBackoff": "0.2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # A Triton that was told to stop keeps its connections for seconds and knows no model any more.
+                "retryableStatusCodes": ["UNAVAILABLE", "NOT_FOUND"],
             },
         }
     ],
@@ -42,6 +45,10 @@ SERVICE_CONFIG = {
 
 _DNS_ATTEMPTS = 3
 """How many replicas behind one DNS name are asked before none counts as ready."""
+
+_ROUNDS, _ROUND_PAUSE = 4, 0.1
+"""How often a call to several replicas goes through gRPC's own repetitions, and the seconds in between. Those are five
+and meet replicas by chance: where one of two is stopping, all five of every 32nd call."""
 
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
 
@@ -158,6 +165,32 @@ class TritonClient:
                     continue
         return False
 
+    async def _call(self, call: Callable[[InferenceServerClient, float], Awaitable[Any]], timeout: float) -> Any:
+        """Makes a call; while other replicas may do better, one that was refused is made again.
+
+        Args:
+            call: Takes the client and the seconds that are left.
+            timeout: Seconds for everything.
+
+        Raises:
+            TritonUnavailableError: No replica that was asked can answer.
+            TritonDeadlineError: No answer within ``timeout``.
+            TritonRequestError: Triton failed on this request.
+        """
+        end, left = time.monotonic() + timeout, timeout
+        rounds = _ROUNDS if self._replicas() > 1 else 1
+        while True:
+            rounds -= 1
+            try:
+                async with self._connected() as client:
+                    return await call(client, left)
+            except (InferenceServerException, grpc.aio.AioRpcError) as error:
+                failure = _translate(error)
+                left = end - time.monotonic() - _ROUND_PAUSE
+                if not isinstance(failure, TritonUnavailableError) or not rounds or left <= 0:
+                    raise failure from error
+            await asyncio.sleep(_ROUND_PAUSE)
+
     def _replicas(self) -> int:
         """How many replicas there may be to ask."""
         target = "" if self._channel is None else self._channel.target
@@ -169,11 +202,9 @@ class TritonClient:
         Raises:
             TritonUnavailableError: Triton cannot be reached or does not know the model.
         """
-        try:
-            async with self._connected() as client:
-                answer = await client.get_model_config(self.model, client_timeout=timeout)
-        except (InferenceServerException, grpc.aio.AioRpcError) as error:
-            raise _translate(error) from error
+        answer = await self._call(
+            lambda client, left: client.get_model_config(self.model, client_timeout=left), timeout
+        )
         return Provenance({name: value.string_value for name, value in answer.config.parameters.items()})
 
     async def infer(
@@ -196,18 +227,18 @@ class TritonClient:
         tensor.set_data_from_numpy(pixels)
         names = ["SCORE", "RAW", *(["EMBEDDING"] if embedding else [])]
         names += [name + suffix for name in attributes for suffix in (_LABEL, _PROBABILITY)]
-        try:
-            async with self._connected() as client:
-                answer = await client.infer(
-                    self.model,
-                    [tensor],
-                    outputs=[InferRequestedOutput(name) for name in names],
-                    client_timeout=timeout,
-                    timeout=max(1, int(timeout * 1e6)),
-                    headers=trace_headers(),
-                )
-        except (InferenceServerException, grpc.aio.AioRpcError) as error:
-            raise _translate(error) from error
+
+        def infer(client: InferenceServerClient, left: float) -> Awaitable[Any]:
+            return client.infer(  # type: ignore[no-any-return]
+                self.model,
+                [tensor],
+                outputs=[InferRequestedOutput(name) for name in names],
+                client_timeout=left,
+                timeout=max(1, int(left * 1e6)),
+                headers=trace_headers(),
+            )
+
+        answer = await self._call(infer, timeout)
         return Holistic(
             score=answer.as_numpy("SCORE")[:, 0],
             raw=answer.as_numpy("RAW")[:, 0],
