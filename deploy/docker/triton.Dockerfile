@@ -17,14 +17,17 @@ EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
     CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8000/v2/health/ready"]
 
-# Polling picks up a new export; nobody can load or unload a model over the network in this mode. Connections end after
-# a minute, so that gateways look the name up again and find replicas that were added.
+# Polling picks up a new export; nobody can load or unload a model over the network in this mode. Strict readiness would
+# call the server unready for good once a new version failed to load, though the one before serves on. Connections end
+# after ten seconds, so that gateways look the name up again: they find replicas that were added, and leave one that was
+# taken out of the name before it stops (preStop in deploy/kubernetes/base/triton.yaml).
 CMD ["tritonserver", \
      "--model-repository=/models", \
      "--model-config-name=exported", \
      "--model-control-mode=poll", \
      "--repository-poll-secs=15", \
+     "--strict-readiness=false", \
      "--exit-timeout-secs=30", \
-     "--grpc-max-connection-age=60000", \
+     "--grpc-max-connection-age=10000", \
      "--grpc-max-connection-age-grace=60000", \
      "--log-verbose=0"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -59,6 +61,24 @@ def test_the_image_runs_unprivileged_and_checks_its_health(root: Path, name: str
 def test_tritons_image_is_the_wheels_version(root: Path) -> None:
     base = instructions(root, "triton")[0]
     assert base == f"FROM nvcr.io/nvidia/tritonserver:{TRITON_TAG}"
+
+
+def test_the_real_triton_knows_every_option_of_the_images_command(root: Path) -> None:
+    from local_triton.installation import find_installation
+
+    installation = find_installation()
+    answer = subprocess.run(
+        [str(installation.server), "--help"],
+        env=installation.environment(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    command = json.loads(instructions(root, "triton")[-1].removeprefix("CMD "))
+    options = [word.split("=")[0] for word in command[1:]]
+    assert "--model-repository" in options
+    for option in options:
+        assert option in (answer.stdout + answer.stderr).split(), option
 
 
 def test_the_decoders_requirements_fit_the_projects(root: Path) -> None:
