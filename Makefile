@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load soak fuzz check-images docs clean
+.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,11 +68,20 @@ lock: setup  ## Write constraints.txt from the current environment
 bench-load: setup load-generator  ## Offer twice the capacity for a minute and judge the answers
 	$(BIN)/python -m benchmarks.load $(ARGS)
 
+bench-bulk: setup  ## Score 2,000 photos in bulk on two Ray nodes, one worker killed, and compare with the gateway
+	$(BIN)/python -m benchmarks.bulk $(ARGS)
+
+precisions: setup  ## Size, drift and speed of fp32, fp16 and int8: the table of README.md and docs/export.md
+	$(BIN)/python -m benchmarks.precisions --page README.md --page docs/export.md $(ARGS)
+
 soak: setup  ## 10,000 requests: does memory stay flat?
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 fuzz: setup  ## Tens of thousands of damaged images and requests, and Schemathesis on our OpenAPI
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+capacity: setup  ## Measure one, two and four Tritons and write docs/capacity.md's tables (ARGS="--price 0.03")
+	$(BIN)/python -m benchmarks.scaling --page docs/capacity.md $(ARGS)
 
 check-images: setup  ## Run the Dockerfiles' own steps and commands without Docker (ARGS="gateway triton export all-in-one")
 	$(BIN)/python deploy/docker/check_install.py $(ARGS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import pyarrow.parquet as pq
 
 from bulk.errors import BulkError
 from bulk.inputs import ImageInput, open_url
+
+BLOCK_ATTEMPTS = 3
+"""How often a block is tried whose worker dies; an image that kills its worker must not do so for ever."""
 
 _ROWS_A_READ = 16
 """Rows of image bytes held at a time while a Parquet file is read."""
@@ -38,6 +41,25 @@ class Block:
     def from_json(text: str) -> Block:
         """The block of ``to_json``."""
         return Block(tuple(ImageInput(*fields) for fields in json.loads(text)))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a worker says of a finished block.
+
+    Attributes:
+        rows: Rows written.
+        problems: Problem code to number of rows.
+        seconds: Time the block took.
+        pid: The worker's process.
+        node: The worker's Ray node.
+    """
+
+    rows: int
+    problems: Mapping[str, int]
+    seconds: float
+    pid: int
+    node: str
 
 
 def split_blocks(inputs: Sequence[ImageInput], size: int) -> list[Block]:

@@ -9,8 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import ray
-
 from bulk.errors import BulkError
 
 DEFAULT_CPUS = 4
@@ -21,8 +19,12 @@ RAY_ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-"""Read when Ray's processes start: nothing of a run is reported to anybody, and Ray is silent about accelerators and
-about how Ray Data starts its actors. What goes wrong reaches us as exceptions."""
+"""Read when Ray is loaded and its processes start: nothing of a run is reported to anybody, and Ray is silent about
+accelerators and about how Ray Data starts its actors. What goes wrong reaches us as exceptions."""
+
+LOOPBACK_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray's switch between a cluster and one machine, on every system: without a cluster it listens on 127.0.0.1 only,
+which it does not do for being told that address. Read when Ray is loaded."""
 
 _LEAST_OBJECT_STORE = 200_000_000
 
@@ -51,7 +53,9 @@ def ray_session(address: str | None, shared_bytes: int) -> Iterator[None]:
     Raises:
         BulkError: There is no cluster at the address, or Ray cannot start.
     """
-    os.environ.update(RAY_ENVIRONMENT)
+    os.environ.update(RAY_ENVIRONMENT if address is not None else RAY_ENVIRONMENT | LOOPBACK_ENVIRONMENT)
+    import ray
+
     if ray.is_initialized():
         raise BulkError("this process has a Ray session already.")
     with contextlib.ExitStack() as closing:
@@ -68,7 +72,6 @@ def ray_session(address: str | None, shared_bytes: int) -> Iterator[None]:
                     num_cpus=len(os.sched_getaffinity(0)),
                     include_dashboard=False,
                     object_store_memory=_LEAST_OBJECT_STORE + 2 * shared_bytes,
-                    _node_ip_address="127.0.0.1",
                     _temp_dir=folder,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
@@ -90,6 +93,8 @@ def choose_pool(workers: int | None, cpus: int | None) -> Pool:
     Raises:
         BulkError: No node has so many CPUs.
     """
+    import ray
+
     nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     nodes = [count for count in nodes if count > 0]
     if not nodes:

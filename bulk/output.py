@@ -110,8 +110,11 @@ class OutputFolder:
             # Unique, because a worker that was believed dead may still be writing the same block.
             _replace(Path(self._path, f".{name}.{uuid.uuid4().hex}"), Path(self._path, name), data)
         else:
-            # Object stores show an object when all of it has arrived.
-            self._fs.pipe_file(self._file(name), data)
+            try:
+                # Object stores show an object when all of it has arrived.
+                self._fs.pipe_file(self._file(name), data)
+            except Exception as error:
+                raise OSError(repr(error)) from error
 
     def _file(self, name: str) -> str:
         return f"{self._path}/{name}"

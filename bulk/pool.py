@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.util.annotations import RayDeprecationWarning
 
-from bulk.blocks import Block
+from bulk.blocks import BLOCK_ATTEMPTS, Block, Receipt
 from bulk.cluster import Pool
 from bulk.engine import EngineOptions
 from bulk.errors import BulkError
 from bulk.onnx_backend import ServedGraphs
 from bulk.worker import BLOCK, BlockScorer
 
-BLOCK_ATTEMPTS = 3
-"""How often a block is tried whose worker dies; an image that kills its worker must not do so for ever."""
-
 FAILED_BLOCKS = 3
 """Blocks that may be left without rows before the run ends: one such image must not keep the others from theirs."""
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a worker says of a finished block.
-
-    Attributes:
-        rows: Rows written.
-        problems: Problem code to number of rows.
-        seconds: Time the block took.
-        pid: The worker's process.
-        node: The worker's Ray node.
-    """
-
-    rows: int
-    problems: Mapping[str, int]
-    seconds: float
-    pid: int
-    node: str
 
 
 class WorkerPool:
@@ -100,9 +78,11 @@ class WorkerPool:
             )
         try:
             for row in scored.iter_rows():
+                if row["error"]:
+                    raise BulkError(str(row["error"]))
                 yield Receipt(
                     rows=int(row["rows"]),
-                    problems=_problems(str(row["problems"])),
+                    problems=json.loads(str(row["problems"])),
                     seconds=float(row["seconds"]),
                     pid=int(row["pid"]),
                     node=str(row["node"]),
@@ -111,20 +91,13 @@ class WorkerPool:
             raise _translate(error) from error
 
 
-def _problems(text: str) -> dict[str, int]:
-    pairs = (item.split("=") for item in text.split(";") if item)
-    return {code: int(count) for code, count in pairs}
-
-
 def _translate(error: BaseException) -> BulkError:
-    """The worker's own error where there is one."""
+    """What a worker said as it started, or that one died."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, BulkError):
             return BulkError(str(seen))
         seen = getattr(seen, "cause", None) or seen.__cause__
     if isinstance(error, ray.exceptions.RayActorError):
-        return BulkError(
-            f"a worker died {BLOCK_ATTEMPTS} times over the same block ({error}); run again to go on with the others."
-        )
+        return BulkError(f"more than {FAILED_BLOCKS} blocks ended their workers {BLOCK_ATTEMPTS} times each: {error}")
     return BulkError(f"a worker failed: {error}")

@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bulk.blocks import split_blocks
+from bulk.blocks import Receipt, split_blocks
 from bulk.cluster import Pool, choose_pool, ray_session
 from bulk.engine import EngineOptions, triton_provenance
 from bulk.inputs import ImageInput, list_inputs
 from bulk.onnx_backend import read_served_graphs
 from bulk.output import OutputFolder
-from bulk.pool import Receipt, WorkerPool
 from gateway.documents import Design
 from gateway.faces import ScoreOptions
 from gateway.settings import Settings
@@ -141,6 +140,9 @@ def run_bulk(options: BulkOptions, observe: Observer = lambda summary, receipt: 
         observe(summary, None)
         return summary
     with ray_session(options.address, graphs.size if graphs is not None else 0):
+        # Ray is loaded by the session, which says first how.
+        from bulk.pool import WorkerPool
+
         pool = summary.pool = choose_pool(options.workers, options.cpus)
         workers = WorkerPool(pool, replace(engine, cores=pool.cpus), output.url, identity, graphs)
         start = time.perf_counter()

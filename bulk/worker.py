@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import threading
 import time
@@ -16,8 +17,9 @@ import ray
 
 from bulk.blocks import Block
 from bulk.engine import EngineOptions, open_engine
+from bulk.errors import BulkError
 from bulk.onnx_backend import ServedGraphs
-from bulk.output import OutputFolder, count_rows
+from bulk.output import BlockCounts, OutputFolder, count_rows
 from bulk.schema import output_schema
 from gateway.logging import configure_logging
 
@@ -57,25 +59,32 @@ class BlockScorer:
         self._engine = self._run(self._closing.enter_async_context(open_engine(options, served)))
 
     def __call__(self, batch: Batch) -> Batch:
-        """Takes one block, returns one receipt.
-
-        Raises:
-            BulkError: The block could not be finished.
-        """
-        block = Block.from_json(str(batch[BLOCK][0]))
+        """Takes one block, returns one receipt; its ``error`` says why the block has no file."""
         start = time.perf_counter()
-        counts = self._output.counts(block.file_name)
-        if counts is None:
-            table = pa.Table.from_pylist(self._run(self._engine.rows(block)), output_schema())
-            self._output.write(block.file_name, table)
-            counts = count_rows(table)
+        counts, error = BlockCounts(0), ""
+        try:
+            counts = self._finish(Block.from_json(str(batch[BLOCK][0])))
+        except BulkError as failure:
+            error = str(failure)
         return {
             "rows": np.array([counts.rows]),
-            "problems": np.array([";".join(f"{code}={count}" for code, count in counts.problems.items())], object),
+            "problems": np.array([json.dumps(dict(counts.problems))], object),
+            "error": np.array([error], object),
             "seconds": np.array([time.perf_counter() - start]),
             "pid": np.array([os.getpid()]),
             "node": np.array([ray.get_runtime_context().get_node_id()], object),
         }
+
+    def _finish(self, block: Block) -> BlockCounts:
+        try:
+            counts = self._output.counts(block.file_name)
+            if counts is not None:
+                return counts
+            table = pa.Table.from_pylist(self._run(self._engine.rows(block)), output_schema())
+            self._output.write(block.file_name, table)
+        except OSError as error:
+            raise BulkError(f"'{self._output.url}' cannot be written to: {error}; run again to go on.") from error
+        return count_rows(table)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -17,7 +17,7 @@ from gateway.faces import Extra, ScoreOptions
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
-    from bulk.pool import Receipt
+    from bulk.blocks import Receipt
     from bulk.run import BulkOptions, Summary
 
 
