@@ -137,6 +137,14 @@ async def test_a_real_prometheus_fills_every_panel_and_judges_every_rule(
 
                 await prometheus.until(f"{panel['title']}: {expression}", shows_figures)
 
+        (adapted,) = yaml.safe_load((monitoring / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
+        query = adapted["metricsQuery"].replace("<<.GroupBy>>", "job").replace("<<.LabelMatchers>>", 'job="triton"')
+        measured = (
+            '(1e-3 * rate(nv_inference_queue_duration_us{model="clip_image_encoder"}[1m])'
+            ' / rate(nv_inference_request_success{model="clip_image_encoder"}[1m]))'
+        )
+        assert await prometheus.values(f"({query}) / on () {measured}") == [pytest.approx(1.0)]
+
         async def all_are_judged() -> Document | None:
             groups = (await prometheus.ask("rules"))["groups"]
             rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
