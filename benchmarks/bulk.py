@@ -37,6 +37,9 @@ NODES = 2
 SCORE_TOLERANCE = 0.02
 """Points. Triton batches photos that are in flight together, and a batch's last float32 bits depend on its size."""
 
+RAW_TOLERANCE = 1e-5
+"""In the regressor's own unit, which answers give to 1e-6."""
+
 LEAST_SPREAD = 15.0
 """Points by which compared scores must differ among themselves, or their agreement would say nothing."""
 
@@ -111,7 +114,7 @@ async def gateway_answers(url: str, paths: Sequence[Path], capture: str) -> tupl
 
 def compare(rows: Sequence[dict[str, Any]], answers: dict[str, dict[str, Any]]) -> list[str]:
     """Prints how far the rows are from the gateway's answers; returns what is wrong."""
-    wrong, differences, scores = [], [], []
+    wrong, differences, raw, scores = [], [], [], []
     for row in rows:
         answer = answers[row["id"]]
         if row["problem_type"] is not None or "faces" not in answer:
@@ -122,13 +125,15 @@ def compare(rows: Sequence[dict[str, Any]], answers: dict[str, dict[str, Any]]) 
         theirs = (face["score"], face["geometric"]["score"], face["holistic"]["score"])
         ours = [row[name] for name in _SCORES]
         differences.append(max(abs(a - b) for a, b in zip(ours, theirs, strict=True)))
+        raw.append(abs(row["raw"] - face["holistic"]["raw"]))
         scores.append(row["holistic_score"])
     spread = max(scores) - min(scores)
     inside = sum(0 < score < 100 for score in scores)
     print(f"holistic scores {min(scores):.2f}..{max(scores):.2f}, {inside} of {len(scores)} inside the calibration")
     print(f"largest difference {max(differences):.4f} points, equal to the last digit {differences.count(0.0)}")
-    if max(differences) > SCORE_TOLERANCE:
-        wrong.append(f"a score differs by {max(differences):.3f} points")
+    print(f"largest difference of raw {max(raw):.6f}, equal to the last digit {raw.count(0.0)}")
+    if max(differences) > SCORE_TOLERANCE or max(raw) > RAW_TOLERANCE:
+        wrong.append(f"scores differ by up to {max(differences):.3f} points, raw by up to {max(raw):.6f}")
     if spread < LEAST_SPREAD:
         wrong.append(f"the scores lie within {spread:.1f} points of each other, so their agreement proves nothing")
     return wrong
@@ -174,7 +179,7 @@ def main() -> int:
             f"driver's memory {statistics.mean(killing.driver_mb[:half]):.0f} MB in the first half, "
             f"{statistics.mean(killing.driver_mb[half:]):.0f} MB in the second"
         )
-        rows = pq.read_table(folder / "scores", columns=["id", "problem_type", *_SCORES]).to_pylist()
+        rows = pq.read_table(folder / "scores", columns=["id", "problem_type", "raw", *_SCORES]).to_pylist()
         wrong = [] if sorted(row["id"] for row in rows) == sorted(map(str, paths)) else ["the rows are not the photos"]
         with StartedStack(repository, folder / "service.log", {"FACESTATS_LOG_LEVEL": "warning"}) as stack:
             answers, seconds = asyncio.run(gateway_answers(stack.url, paths, arguments.capture))

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bulk.errors import BulkError
@@ -83,20 +83,25 @@ def ray_session(address: str | None, shared_bytes: int) -> Iterator[None]:
         yield
 
 
-def choose_pool(workers: int | None, cpus: int | None) -> Pool:
-    """The workers for the connected cluster.
+def node_cpus() -> list[int]:
+    """CPUs of each node of the connected cluster that has any."""
+    import ray
+
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [count for count in nodes if count > 0]
+
+
+def choose_pool(nodes: Sequence[int], workers: int | None, cpus: int | None) -> Pool:
+    """The workers for a cluster.
 
     Args:
-        workers: Their number; as many as its CPUs carry if absent.
+        nodes: CPUs of each node.
+        workers: Number of workers; as many as the CPUs carry if absent.
         cpus: CPUs of each; if absent up to ``DEFAULT_CPUS``, as the smallest node has them.
 
     Raises:
         BulkError: No node has so many CPUs.
     """
-    import ray
-
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    nodes = [count for count in nodes if count > 0]
     if not nodes:
         raise BulkError("the Ray cluster has no CPUs.")
     each = cpus or min(DEFAULT_CPUS, *nodes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk.blocks import Receipt, split_blocks
-from bulk.cluster import Pool, choose_pool, ray_session
+from bulk.cluster import Pool, choose_pool, node_cpus, ray_session
 from bulk.engine import EngineOptions, triton_provenance
 from bulk.inputs import ImageInput, list_inputs
 from bulk.onnx_backend import read_served_graphs
@@ -143,7 +143,7 @@ def run_bulk(options: BulkOptions, observe: Observer = lambda summary, receipt: 
         # Ray is loaded by the session, which says first how.
         from bulk.pool import WorkerPool
 
-        pool = summary.pool = choose_pool(options.workers, options.cpus)
+        pool = summary.pool = choose_pool(node_cpus(), options.workers, options.cpus)
         workers = WorkerPool(pool, replace(engine, cores=pool.cpus), output.url, identity, graphs)
         start = time.perf_counter()
         for inputs in _rounds(first, missing):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.photographs import disguises
@@ -13,18 +14,26 @@ from tests.stack import Stack
 
 @pytest.fixture(scope="session")
 def spread_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small tower's export: different photos get different scores."""
+    """A small tower's export, with an attribute head: different photos get different scores."""
+    import skops.io
     from rich.console import Console
+    from sklearn.linear_model import LogisticRegression
 
     from export.run import ExportOptions, export_models
     from tests.export.spread_tower import write_spread_tower
 
     folder = tmp_path_factory.mktemp("spread")
     tower = write_spread_tower(folder)
+    generator = np.random.default_rng(0)
+    classifier = LogisticRegression().fit(
+        generator.standard_normal((60, 512)), generator.permutation(["yes", "no"] * 30)
+    )
+    skops.io.dump(classifier, folder / "glasses.skops")
     options = ExportOptions(
         weights=str(tower.snapshot),
         regressor=str(tower.regressor),
         calibration=tower.calibration,
+        attributes={"glasses": folder / "glasses.skops"},
         output=folder / "model_repository",
         compare_triton=False,
     )

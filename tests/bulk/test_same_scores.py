@@ -63,6 +63,8 @@ def test_all_ways_give_the_same_document(
     holistic = [document["faces"][0]["holistic"]["score"] for document in by_gateway]
     assert max(holistic) - min(holistic) > 15
     assert 0 < min(holistic) <= max(holistic) < 100
+    heads = [document["faces"][0]["holistic"]["attributes"]["GLASSES"]["probability"]["yes"] for document in by_gateway]
+    assert len(set(heads)) > 1
     assert by_triton == by_gateway
     assert in_process == by_gateway
 
