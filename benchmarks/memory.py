@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 
 from benchmarks.gateway_load import post_photo
+from benchmarks.gateways import StartedGateway
 from benchmarks.measurement import Sample
 from benchmarks.process_tree import ProcessTree
-from benchmarks.stacks import START_TIMEOUT, Stack, StackError, free_ports, is_ready
+from benchmarks.stacks import Stack
 from benchmarks.workload import Workload
 
 GATEWAY_THREADS = 4
@@ -31,32 +29,15 @@ def gateway_memory(stack: Stack, workload: Workload, log: Path) -> Sample:
     Raises:
         StackError: The gateway did not start.
     """
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
     settings = {"FACESTATS_TRITON_URLS": stack.grpc, "FACESTATS_THREADS": str(GATEWAY_THREADS)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "gateway", "--port", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | settings,
-        )
-    try:
-        end = time.monotonic() + START_TIMEOUT
-        while not is_ready(url):
-            if process.poll() is not None or time.monotonic() > end:
-                raise StackError(f"The gateway did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.2)
-        tree = ProcessTree([process.pid])
-        with httpx.Client(base_url=url, timeout=60) as client, tree.watch() as watch:
+    with StartedGateway(settings, log) as gateway:
+        tree = ProcessTree([gateway.pid])
+        with httpx.Client(base_url=gateway.url, timeout=60) as client, tree.watch() as watch:
             start = time.perf_counter()
             for number in range(_PHOTOS):
                 post_photo(client, workload.phone_photo if number % 4 == 0 else workload.data, "")
             elapsed = time.perf_counter() - start
         return _sample(watch.memory_mb, watch.cpu_seconds, elapsed)
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def _sample(memory_mb: float, cpu_seconds: float, elapsed: float) -> Sample:
