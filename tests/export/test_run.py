@@ -93,7 +93,7 @@ def test_a_damaged_or_reconfigured_export_is_not_unchanged(copy: Path, tower: Sp
     assert graph(copy, REGRESSOR, 2).read_bytes() == good
     changed = Path(shutil.copytree(root / "model_repository", copy.parent / "source", ignore=only_tracked))
     config = changed / ENCODER / "config.pbtxt"
-    config.write_text(config.read_text().replace("max_queue_size: 512", "max_queue_size: 256"))
+    config.write_text(config.read_text().replace("max_batch_size: 32", "max_batch_size: 16"))
     assert quietly(spread_options(tower, copy, source=changed)).version == 3
 
 

@@ -217,7 +217,8 @@ def test_without_a_calibration_there_is_no_score_anywhere(
     assert_unblended(document)
     (line,) = httpx.post(f"{service.url}/v1/score/batch", files={"images": photo}, timeout=60).text.splitlines()
     assert_unblended(json.loads(line))
-    looks = httpx.post(f"{service.url}/api/analyze-face", files={"front_image": photo}, timeout=60)
+    both = {"front_image": photo, "side_image": photo}
+    looks = httpx.post(f"{service.url}/api/analyze-face", files=both, timeout=60)
     assert looks.json()["overall"]["psl"] is None
     command = [sys.executable, "-m", "cli", "score", str(photos[0]), "--url", service.url]
     table = subprocess.run(command, check=True, capture_output=True, text=True)
