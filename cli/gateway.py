@@ -35,9 +35,14 @@ def gateway(
 
 
 class GatewayServer(uvicorn.Server):
-    """The web server; calls back once it listens."""
+    """The web server.
 
-    def __init__(self, settings: Settings, on_listening: Callable[[], None] | None = None) -> None:
+    Args:
+        settings: What the gateway is built from.
+        on_listening: Called with the address once it listens.
+    """
+
+    def __init__(self, settings: Settings, on_listening: Callable[[str], None] | None = None) -> None:
         from gateway.app import create_app
         from gateway.connections import patient_connections
         from gateway.logging import configure_logging
@@ -68,7 +73,15 @@ class GatewayServer(uvicorn.Server):
         """Starts the app and listens."""
         await super().startup(sockets)
         if self.started and self._on_listening is not None:
-            self._on_listening()
+            # Asked of the socket: port 0 means any.
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self._on_listening(local_url(self.config.host, port))
+
+
+def local_url(host: str, port: int) -> str:
+    """How this machine reaches a server that listens there."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
 
 
 def settings_problem(error: ValidationError) -> str:

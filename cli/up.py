@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from cli.failure import fail
 from cli.gateway import GatewayServer, port_is_free, require_address, settings_problem
+from export.errors import ExportError
 from export.repository import live_version
 from gateway.settings import Settings
 from local_triton.bound_process import bound
@@ -27,8 +29,8 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 
 
 def up(
-    host: Annotated[str, typer.Option(help="Address the gateway listens on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the gateway.")] = 8080,
+    host: Annotated[str, typer.Option(envvar="FACESTATS_HOST", help="Address the gateway listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="FACESTATS_PORT", help="Port of the gateway; 0: a free one.")] = 8080,
     triton_grpc_port: Annotated[int | None, typer.Option(help="Triton's gRPC port (8001 if free).")] = None,
     triton_http_port: Annotated[int | None, typer.Option(help="Triton's HTTP port (8000 if free).")] = None,
     triton_metrics_port: Annotated[int | None, typer.Option(help="Triton's metrics port (8002 if free).")] = None,
@@ -53,13 +55,14 @@ def up(
 
     def show(line: str) -> None:
         if verbose or line[:1] in ("W", "E"):
-            console.print(f"[dim]triton[/] {line}", markup=True, soft_wrap=True)
+            # Brackets in Triton's lines are no markup.
+            console.print(f"[dim]triton[/] {escape(line)}", soft_wrap=True)
 
     try:
         with TritonServer(repository, ports, log=show) as triton:
             console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
             triton.wait_ready(START_TIMEOUT)
-            server = GatewayServer(settings, on_listening=lambda: announce(f"http://{host}:{port}"))
+            server = GatewayServer(settings, on_listening=announce)
             server.run()
             if not server.started:
                 raise typer.Exit(1)
@@ -87,8 +90,11 @@ def ensure_exported(repository: Path, console: Console) -> None:
     Raises:
         typer.Exit: The export failed; it has said why.
     """
-    if live_version(repository) is not None:
-        return
+    try:
+        if live_version(repository) is not None:
+            return
+    except ExportError as error:
+        raise fail(str(error)) from None
     console.print("No exported models yet: exporting (once; a minute or so) ...")
     command = [sys.executable, "-m", "cli", "export", "--output", str(repository)]
     if subprocess.run(bound(command), check=False).returncode != 0:

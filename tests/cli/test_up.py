@@ -73,6 +73,21 @@ def test_ctrl_c_leaves_no_process_and_no_shared_memory(exported_repository: Path
         assert regions_of(running) == []
 
 
+def test_environment_names_the_port_and_the_real_one_is_printed(exported_repository: Path) -> None:
+    command = [sys.executable, "-m", "cli", "up", "--repository", str(exported_repository)]
+    environment = os.environ | {"FACESTATS_PORT": "0"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as run:
+        assert run.stdout is not None
+        try:
+            url = run.stdout.readline().strip().removeprefix(SERVES)
+            assert httpx.get(f"{url}/healthz", timeout=10).status_code == 200
+        finally:
+            run.terminate()
+            assert run.wait(60) == 0
+
+
 def test_killed_tritonserver_comes_back_and_leaves_nothing_behind(exported_repository: Path) -> None:
     with Stack(exported_repository, settings={"FACESTATS_TRITON_CHECK_SECONDS": "0.2"}) as running:
         first = family_of(running)
