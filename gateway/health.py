@@ -116,6 +116,10 @@ class TritonMonitor:
         live = await self._client.infer(case.pixels[np.newaxis], timeout=_CHECK_TIMEOUT, embedding=True)
         self._golden_due = time.monotonic() + self._golden_seconds
         drift, problem = golden_difference(case, live)
+        if problem and await self._client.provenance(_CHECK_TIMEOUT) != provenance:
+            # Another version went live between the question and the answer: the next look asks for its own case.
+            self._golden_due = 0.0
+            return self.state
         if problem:
             self._log.error("golden check failed", problem=problem)
             return TritonState(False, f"Golden check failed: {problem}", provenance, False, drift)
