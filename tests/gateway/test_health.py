@@ -19,7 +19,7 @@ PIXELS = RANDOM.integers(0, 256, (224, 224, 3), dtype=np.uint8)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
 EMBEDDING = unit(RANDOM.standard_normal(512))
