@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from gateway.deadline import Deadline
 from gateway.drain import DrainRate
 from gateway.errors import Problem
+
+
+class Permit:
+    """Room for one photo, given back when the block that holds it ends, or when work that outlives the block does."""
+
+    def __init__(self) -> None:
+        self._work: asyncio.Future[Any] | None = None
+
+    def keep_until_done(self, work: asyncio.Future[Any]) -> None:
+        """Ties the permit to work that goes on when its caller has gone, such as a request that Triton has queued."""
+        self._work = work
+
+    def release(self, give_back: Callable[[], None]) -> None:
+        """Gives the room back now, or when the work that is still going on is done."""
+        if self._work is None or self._work.done():
+            give_back()
+        else:
+            self._work.add_done_callback(lambda _: give_back())
 
 
 class Admission:
@@ -39,7 +59,7 @@ class Admission:
             raise self.overloaded(f"{self.requests} photos are being scored")
 
     @contextlib.asynccontextmanager
-    async def admit(self, pixels: int, deadline: Deadline, *, wait: bool = False) -> AsyncIterator[None]:
+    async def admit(self, pixels: int, deadline: Deadline, *, wait: bool = False) -> AsyncIterator[Permit]:
         """Holds a permit for one photo.
 
         Args:
@@ -61,13 +81,17 @@ class Admission:
         self.requests += 1
         self.pixels += pixels
         self._drain.begin()
+        permit = Permit()
         try:
-            yield
+            yield permit
         finally:
-            self.requests -= 1
-            self.pixels -= pixels
-            self._drain.end()
-            self._released.set()
+            permit.release(functools.partial(self._give_back, pixels))
+
+    def _give_back(self, pixels: int) -> None:
+        self.requests -= 1
+        self.pixels -= pixels
+        self._drain.end()
+        self._released.set()
 
     def overloaded(self, reason: str) -> Problem:
         """The refusal, with the time after which what is held now will have drained."""

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 from opentelemetry.trace import NoOpTracer, SpanKind, Tracer
 
-from gateway.admission import Admission
+from gateway.admission import Admission, Permit
 from gateway.deadline import Deadline
 from gateway.documents import Design, score_document
 from gateway.errors import Problem
@@ -23,13 +23,16 @@ from gateway.health import TritonState
 from gateway.schemas import ScoreDocument
 from gateway.triton import Holistic, TritonDeadlineError, TritonRequestError, TritonUnavailableError
 
+_ORPHAN_SECONDS = 60.0
+"""How long a call to Triton that nobody waits for any more may keep its permit; a frozen server must not for ever."""
+
 
 class HolisticBackend(Protocol):
     """Where the holistic half comes from: Triton, or the same ONNX graphs in this process."""
 
-    async def infer(
+    def infer(
         self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
-    ) -> Holistic:
+    ) -> Coroutine[Any, Any, Holistic]:
         """Scores [N, 224, 224, 3] uint8 pixels; raises the errors of ``gateway.triton``."""
 
 
@@ -103,10 +106,10 @@ class Scorer:
         start = time.perf_counter()
         if not self._design.degrade:
             self._require_triton()
-        async with self._admitted(data, deadline, wait=wait):
+        async with self._admitted(data, deadline, wait=wait) as permit:
             photo = await self._measure(data, options, deadline)
             triton_start = time.perf_counter()
-            holistic = await self._holistic(photo, options, deadline)
+            holistic = await self._holistic(photo, options, deadline, permit)
         end = time.perf_counter()
         seconds = photo.seconds | {"triton": end - triton_start, "total": end - start}
         if self._observer is not None:
@@ -128,12 +131,12 @@ class Scorer:
             return await self._measure(data, options, deadline)
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[None]:
+    async def _admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[Permit]:
         """Holds a permit for a photo, by what its header says of its size."""
         try:
             header = await asyncio.to_thread(self._measurer.read_header, data)
-            async with self._admission.admit(header.pixels, deadline, wait=wait):
-                yield
+            async with self._admission.admit(header.pixels, deadline, wait=wait) as permit:
+                yield permit
         except Problem as problem:
             if problem.code == "deadline-exceeded":
                 self._abandoned("deadline")
@@ -157,20 +160,22 @@ class Scorer:
                 deadline.abandon()
                 raise
 
-    async def _holistic(self, photo: MeasuredPhoto, options: ScoreOptions, deadline: Deadline) -> Holistic | None:
+    async def _holistic(
+        self, photo: MeasuredPhoto, options: ScoreOptions, deadline: Deadline, permit: Permit
+    ) -> Holistic | None:
         """The holistic half, or ``None`` when Triton is away and geometry may answer alone."""
         deadline.check()
+        if not self._watch.state.ready and self._design.degrade:
+            return None
+        self._require_triton()
         try:
-            self._require_triton()
-            with self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False):
-                return await self._backend.infer(
-                    photo.pixels,
-                    timeout=deadline.remaining,
-                    embedding="embedding" in options.include,
-                    attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
-                )
+            with (
+                self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False),
+                deadline.limit(),
+            ):
+                return await asyncio.shield(self._ask(photo, options, deadline, permit))
         except TritonDeadlineError:
-            raise deadline.exceeded() from None
+            unavailable = _unavailable("It did not answer in time.")
         except TritonRequestError as error:
             # Our own requests are well formed: such a failure (out of shared memory, say) is Triton's and may pass.
             self._log.error("triton failed on a request", reason=str(error))
@@ -178,11 +183,27 @@ class Scorer:
         except TritonUnavailableError as error:
             self._watch.report_unavailable(f"Triton did not answer: {error}")
             unavailable = _unavailable("Triton did not answer.")
-        except Problem as problem:
-            unavailable = problem
         if self._design.degrade:
             return None
         raise unavailable
+
+    def _ask(
+        self, photo: MeasuredPhoto, options: ScoreOptions, deadline: Deadline, permit: Permit
+    ) -> asyncio.Task[Holistic]:
+        """Asks Triton. The call goes on when nobody waits any more, and keeps the photo's permit.
+
+        Triton has no way to take back what an ensemble has queued, so a caller that gives up must not make room for the
+        next one there: what waits in Triton would be bounded by nothing.
+        """
+        call = self._backend.infer(
+            photo.pixels,
+            timeout=max(deadline.remaining, _ORPHAN_SECONDS),
+            embedding="embedding" in options.include,
+            attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
+        )
+        task = asyncio.create_task(call)
+        permit.keep_until_done(task)
+        return task
 
     def _require_triton(self) -> None:
         state = self._watch.state

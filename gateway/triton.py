@@ -214,7 +214,7 @@ class TritonClient:
 
         Args:
             pixels: [N, 224, 224, 3] uint8 RGB.
-            timeout: Seconds; also given to Triton, which drops the request from its queues when it has passed.
+            timeout: Seconds. Triton goes on with a request that it has taken in, whether or not somebody waits.
             embedding: Whether to fetch the embeddings too.
             attributes: Names of the attribute heads to fetch.
 
@@ -234,7 +234,6 @@ class TritonClient:
                 [tensor],
                 outputs=[InferRequestedOutput(name) for name in names],
                 client_timeout=left,
-                timeout=max(1, int(left * 1e6)),
                 headers=trace_headers(),
             )
 
@@ -275,7 +274,7 @@ def _translate(error: Exception) -> Exception:
         status, message = str(error.status() or ""), str(error.message())
     else:
         status, message = f"StatusCode.{error.code().name}", str(error.details())  # type: ignore[attr-defined]
-    if "DEADLINE_EXCEEDED" in status or "Request timeout expired" in message:
+    if "DEADLINE_EXCEEDED" in status:
         return TritonDeadlineError(message)
     if "UNAVAILABLE" in status or "NOT_FOUND" in status or "is not ready" in message:
         return TritonUnavailableError(message)

@@ -52,6 +52,18 @@ async def test_permit_is_returned_when_the_work_fails() -> None:
     assert admission.requests == 0
 
 
+async def test_permit_outlives_its_caller_with_the_work_that_goes_on() -> None:
+    admission = Admission(1, 10**9)
+    work = asyncio.get_running_loop().create_future()
+    async with admission.admit(100, Deadline(1)) as permit:
+        permit.keep_until_done(work)
+    assert (admission.requests, admission.pixels) == (1, 100)
+    work.set_exception(ConnectionError())
+    async with admission.admit(1, Deadline(30), wait=True):
+        assert (admission.requests, admission.pixels) == (1, 1)
+    assert (admission.requests, admission.pixels) == (0, 0)
+
+
 async def test_waiting_ends_with_room_or_with_the_deadline() -> None:
     admission = Admission(1, 10**9)
     entered = asyncio.Event()

@@ -1,0 +1,100 @@
+"""A caller that gives up is answered in time; what Triton still works on keeps its permit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gateway.admission import Admission
+from gateway.blend import BlendWeights
+from gateway.deadline import Deadline
+from gateway.documents import Design
+from gateway.errors import Problem
+from gateway.faces import FaceMeasurer, ScoreOptions
+from gateway.health import TritonState
+from gateway.imaging import ImageLimits
+from gateway.pipeline import Scorer
+from gateway.triton import Holistic
+
+FAST = ScoreOptions(capture="fast")
+
+
+class SlowBackend:
+    """Answers when it is told to, as a Triton with a long queue does."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def infer(
+        self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
+    ) -> Holistic:
+        self.asked.set()
+        await asyncio.wait_for(self.may_answer.wait(), timeout)
+        ones = np.ones(len(pixels), np.float32)
+        return Holistic(score=50 * ones, raw=ones, embedding=None, attributes={})
+
+
+class Ready:
+    state = TritonState(ready=True, reason="")
+
+    def report_unavailable(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+class Outcomes:
+    def __init__(self) -> None:
+        self.scores = 0
+        self.reasons: list[str] = []
+
+    def scored(self, seconds: object, faces: int) -> None:
+        self.scores += 1
+
+    def abandoned(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+@pytest.fixture(scope="module")
+def measurer() -> Iterator[FaceMeasurer]:
+    measurer = FaceMeasurer(1, ImageLimits(), 1, "metrics")
+    yield measurer
+    measurer.close()
+
+
+async def test_a_caller_that_leaves_makes_no_room_until_triton_is_done(measurer: FaceMeasurer, face: bytes) -> None:
+    backend, admission, outcomes = SlowBackend(), Admission(1, 10**9), Outcomes()
+    design = Design(BlendWeights(), "metrics", degrade=False)
+    scorer = Scorer(measurer, backend, Ready(), design, admission, outcomes)
+    scoring = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
+    await asyncio.wait_for(backend.asked.wait(), 60)
+    scoring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scoring
+    assert outcomes.reasons == ["disconnect"]
+    with pytest.raises(Problem) as refusal:
+        await scorer.score(face, FAST, Deadline(60))
+    assert refusal.value.code == "overloaded"
+    backend.may_answer.set()
+    document = await scorer.score(face, FAST, Deadline(60), wait=True)
+    assert document.faces[0].holistic is not None
+    assert (admission.requests, outcomes.scores) == (0, 1)
+
+
+async def test_past_its_deadline_a_caller_is_answered_though_triton_is_not_done(
+    measurer: FaceMeasurer, face: bytes
+) -> None:
+    backend, admission, outcomes = SlowBackend(), Admission(2, 10**9), Outcomes()
+    scorer = Scorer(measurer, backend, Ready(), Design(BlendWeights(), "metrics", degrade=True), admission, outcomes)
+    await scorer.measure(face, FAST, Deadline(60))
+    with pytest.raises(Problem) as problem:
+        await scorer.score(face, FAST, Deadline(2))
+    assert problem.value.code == "deadline-exceeded"
+    assert outcomes.reasons == ["deadline"]
+    assert backend.asked.is_set()
+    assert admission.requests == 1
+    backend.may_answer.set()
+    async with admission.admit(1, Deadline(10), wait=True), admission.admit(1, Deadline(10), wait=True):
+        assert admission.requests == 2
