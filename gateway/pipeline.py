@@ -202,6 +202,8 @@ class Scorer:
             attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
         )
         task = asyncio.create_task(call)
+        # Its failure is for whoever waits; when nobody does, it is no news.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         permit.keep_until_done(task)
         return task
 

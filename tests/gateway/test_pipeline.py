@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from gateway.faces import FaceMeasurer, ScoreOptions
 from gateway.health import TritonState
 from gateway.imaging import ImageLimits
 from gateway.pipeline import Scorer
-from gateway.triton import Holistic
+from gateway.triton import Holistic, TritonUnavailableError
 
 FAST = ScoreOptions(capture="fast")
 
@@ -98,3 +100,27 @@ async def test_past_its_deadline_a_caller_is_answered_though_triton_is_not_done(
     backend.may_answer.set()
     async with admission.admit(1, Deadline(10), wait=True), admission.admit(1, Deadline(10), wait=True):
         assert admission.requests == 2
+
+
+async def test_a_call_that_fails_after_its_caller_has_left_is_no_news(measurer: FaceMeasurer, face: bytes) -> None:
+    class FailingBackend(SlowBackend):
+        async def infer(
+            self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
+        ) -> Holistic:
+            await super().infer(pixels, timeout=timeout, embedding=embedding, attributes=attributes)
+            raise TritonUnavailableError("killed")
+
+    news: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: news.append(context))
+    backend, admission = FailingBackend(), Admission(1, 10**9)
+    scorer = Scorer(measurer, backend, Ready(), Design(BlendWeights(), "metrics", degrade=False), admission, Outcomes())
+    scoring = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
+    await asyncio.wait_for(backend.asked.wait(), 60)
+    scoring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await scoring
+    backend.may_answer.set()
+    async with admission.admit(1, Deadline(60), wait=True):
+        pass
+    gc.collect()
+    assert news == []
