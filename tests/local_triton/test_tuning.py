@@ -1,0 +1,98 @@
+"""A tuning is kept with its evidence, holds for the conditions it was found in, and goes into CLIP's configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from local_triton.tuning import (
+    ENCODER,
+    ENSEMBLE,
+    TUNING_FILE,
+    Conditions,
+    Tuning,
+    apply_tuning,
+    conditions,
+    load_tuning,
+    save_tuning,
+)
+
+TUNING = Tuning(
+    instances=2, intra_op_threads=1, queue_delay_microseconds=500, gateway_threads=3, max_requests_in_flight=40
+)
+
+
+@pytest.fixture
+def repository(root: Path, tmp_path: Path) -> Path:
+    """The tracked configurations in the place of exported ones."""
+    for name in (ENCODER, ENSEMBLE):
+        text = (root / "model_repository" / name / "config.pbtxt").read_text()
+        if name == ENSEMBLE:
+            for key, value in (("precision", "int8"), ("target", "cpu")):
+                text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+        path = tmp_path / name / "configs" / "exported.pbtxt"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def encoder_config(repository: Path) -> model_config_pb2.ModelConfig:
+    config = model_config_pb2.ModelConfig()
+    text_format.Parse((repository / ENCODER / "configs" / "exported.pbtxt").read_text(), config)
+    return config
+
+
+def test_conditions_are_the_machine_s_and_the_export_s(repository: Path) -> None:
+    assert conditions(repository) == Conditions(cores=len(os.sched_getaffinity(0)), precision="int8", target="cpu")
+
+
+def test_what_was_saved_is_used_again_and_keeps_its_evidence(repository: Path) -> None:
+    evidence: list[dict[str, object]] = [{"instances": 2, "images_per_second": 31.5}]
+    path = save_tuning(repository, TUNING, conditions(repository), evidence)
+    assert load_tuning(repository) == TUNING
+    assert json.loads(path.read_text())["evidence"] == evidence
+
+
+@pytest.mark.parametrize("change", [{"cores": 4096}, {"precision": "fp32"}, {"target": "cuda"}])
+def test_on_another_machine_or_export_it_says_nothing(repository: Path, change: dict[str, object]) -> None:
+    elsewhere = dataclasses.replace(conditions(repository), **change)  # type: ignore[arg-type]
+    save_tuning(repository, TUNING, elsewhere, [])
+    assert load_tuning(repository) is None
+
+
+def test_without_a_tuning_there_is_none(repository: Path) -> None:
+    assert load_tuning(repository) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"tuning": {"instances": 1}, "conditions": {}}', "[]"])
+def test_a_damaged_file_is_named_with_the_way_out(repository: Path, text: str) -> None:
+    (repository / TUNING_FILE).write_text(text)
+    with pytest.raises(ValueError, match=r"\.tuning\.json.*facestats tune"):
+        load_tuning(repository)
+
+
+def test_it_changes_clip_s_configuration_and_nothing_else_of_it(repository: Path) -> None:
+    before = encoder_config(repository)
+    apply_tuning(repository, TUNING)
+    after = encoder_config(repository)
+    assert [group.count for group in after.instance_group] == [2]
+    assert after.parameters["intra_op_thread_count"].string_value == "1"
+    assert after.dynamic_batching.max_queue_delay_microseconds == 500
+    after.instance_group[0].count = before.instance_group[0].count
+    del after.parameters["intra_op_thread_count"]
+    after.dynamic_batching.max_queue_delay_microseconds = before.dynamic_batching.max_queue_delay_microseconds
+    assert after == before
+    assert not list(repository.rglob("*.tuned"))
+
+
+def test_the_gateway_s_part_names_settings_that_exist() -> None:
+    from gateway.settings import Settings
+
+    assert set(TUNING.gateway_settings()) <= set(Settings.model_fields)
+    assert TUNING.gateway_settings() == {"threads": 3, "max_requests_in_flight": 40}
