@@ -77,7 +77,7 @@ class Summary:
         scored: Rows with a score, written by this run.
         problems: Problem code to rows written by this run.
         files: Files written by this run.
-        seconds: Time from the first block's start to the last one's end.
+        seconds: Time from the workers' start to the last block's end.
         nodes: Ray nodes that took part.
         pool: The workers; ``None`` when there was nothing to do.
         weights: ``trained``, ``untrained`` or ``unknown``.

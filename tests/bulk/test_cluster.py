@@ -27,6 +27,7 @@ from bulk.errors import BulkError
 from bulk.run import BulkOptions, Summary, run_bulk
 from bulk.schema import document_of
 from gateway.faces import ScoreOptions
+from gateway.settings import Settings
 from tests.stack import Stack
 
 pytestmark = pytest.mark.integration
@@ -198,6 +199,30 @@ def test_second_run_does_only_what_is_missing(run: Run, photos: list[bytes], tmp
 def test_other_options_need_another_folder(run: Run) -> None:
     with pytest.raises(BulkError, match="another crop"):
         run_bulk(replace(run.options, score=ScoreOptions(crop="full", capture="fast")))
+
+
+def test_workers_let_triton_run_the_models(
+    run: Run, spread_stack: Stack, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two rounds, as a collection is scored that is larger than what is listed at a time."""
+    monkeypatch.setattr("bulk.run.ROUND_INPUTS", 12)
+    photos = sorted(str(path) for path in collection.folder.glob("0[01]?.jpg"))
+    options = replace(
+        run.options,
+        inputs=photos,
+        output=str(tmp_path / "scores"),
+        use_triton=True,
+        settings=Settings(triton_urls=spread_stack.grpc),
+    )
+    assert run_bulk(options).scored == len(photos) == 20
+    in_process = {row["id"]: row for row in rows(run.options.output)}
+    for row in rows(options.output):
+        expected = in_process[row["id"]]
+        assert row["receipt"] == expected["receipt"]
+        assert row["geometric_score"] == expected["geometric_score"]
+        # Triton batches the photos of two workers, and a batch's last bits depend on its size.
+        assert row["holistic_score"] == pytest.approx(expected["holistic_score"], abs=0.011)
+        assert row["raw"] == pytest.approx(expected["raw"], abs=2e-6)
 
 
 class _Poison(http.server.SimpleHTTPRequestHandler):
