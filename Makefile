@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
+.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check bench-transport bench-openvino tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,10 +47,20 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format
 
 bench: setup load-generator  ## Measure everything and write docs/performance.md's tables (ARGS="--rounds 5")
-	$(BIN)/facestats bench --page docs/performance.md $(ARGS)
+	$(BIN)/facestats bench --page docs/performance.md --page README.md --plot docs/images/latency.svg $(ARGS)
 
 bench-check: setup load-generator  ## Fail if a ratio lost more than 10 % of benchmarks/reference.json
 	$(BIN)/facestats bench --quick --check
+
+bench-transport: setup  ## Pixels in the gRPC message or in shared memory: which is faster?
+	$(BIN)/python -m benchmarks.transport
+
+bench-openvino: .venv-openvino/bin/benchmark_app  ## OpenVINO against ONNX Runtime on the exports of `make bench`
+	PYTHONPATH=. .venv-openvino/bin/python -m benchmarks.openvino_trial
+
+.venv-openvino/bin/benchmark_app:
+	$(PYTHON) -m venv .venv-openvino
+	.venv-openvino/bin/python -m pip install --quiet -c constraints.txt "openvino==2026.4.1" numpy onnxruntime pillow pillow-heif
 
 tune: setup load-generator  ## Find this machine's best settings for `make serve`
 	$(BIN)/facestats tune $(ARGS)
@@ -91,5 +101,5 @@ docs: setup  ## Write the generated pages of the documentation
 	$(BIN)/python -m gateway.geometry.table docs/geometry.md
 
 clean:  ## Remove generated models, caches and the virtual environment
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find model_repository -name model.onnx -delete -o -name 'exported.pbtxt' -delete

@@ -28,8 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.in_process import time_calls
-from benchmarks.marked_section import replace_marked
-from benchmarks.report import markdown_table
+from benchmarks.markdown import markdown_table, replace_marked
 from export.calibration import Calibration, measure_calibration
 from export.clip import Clip, load_clip
 from export.graph import clip_module, export_clip, regressor_graph

@@ -17,9 +17,8 @@ import numpy as np
 
 from benchmarks.exports import exported_repository, newest_model
 from benchmarks.in_process import OnnxRuntime
-from benchmarks.marked_section import replace_marked
+from benchmarks.markdown import markdown_table, replace_marked
 from benchmarks.measurement import spread
-from benchmarks.report import markdown_table
 from export.photos import parity_files
 from gateway.imaging import decode_image
 from gateway.preprocessing import clip_pixels

@@ -13,11 +13,12 @@ from typing import Any
 import psutil
 
 from benchmarks.gateway_load import locust_command
+from benchmarks.markdown import markdown_table, replace_marked
 from benchmarks.measurement import Sample, median_sample, spread
 from benchmarks.ratios import Ratio, Round, ratios
 
-SECTION_START, SECTION_END = "<!-- measured: begin -->", "<!-- measured: end -->"
-"""What the generated part of a page stands between."""
+RATIOS_MARK, SUBJECTS_MARK = "ratios", "subjects"
+"""Names of the marks between which pages have what a run found."""
 
 
 @dataclass(frozen=True)
@@ -116,39 +117,26 @@ def ratio_rows(report: Report) -> list[tuple[str, ...]]:
     return rows
 
 
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first row is the heading, the first column is text, the others are figures."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
-    return "\n".join(lines)
-
-
-def markdown(report: Report) -> str:
-    """The generated part of the performance page."""
+def conditions(report: Report) -> str:
+    """What the figures were measured on, in a paragraph."""
     machine = report.machine
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     weights = ", ".join(
         f"{precision}: {said.get('weights', 'unknown')} weights" for precision, said in report.served.items()
     )
-    return "\n\n".join(
-        [
-            f"{report.rounds} rounds on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
-            f"Python {machine['python']}; {versions}. Load average before the run: {machine['load_before']}. "
-            f"Served: {weights}. Figures are medians over the rounds; `spread` is (largest - smallest) / median.",
-            markdown_table(ratio_rows(report)),
-            markdown_table(subject_rows(report)),
-        ]
+    return (
+        f"{report.rounds} rounds on {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"Python {machine['python']}; {versions}. Load average before the run: {machine['load_before']}. "
+        f"Served: {weights}. Figures are medians over the rounds; `spread` is (largest - smallest) / median."
     )
 
 
-def replace_section(page: Path, text: str) -> None:
-    """Puts the text between the page's two marks.
+def write_sections(report: Report, page: Path) -> None:
+    """Puts the ratios, and the subjects where the page has a place for them, between a page's marks.
 
     Raises:
-        ValueError: The page lacks the marks.
+        ValueError: The page has no place for the ratios.
     """
-    before, start, rest = page.read_text().partition(SECTION_START)
-    _, end, after = rest.partition(SECTION_END)
-    if not start or not end:
-        raise ValueError(f"{page} has no generated section ({SECTION_START} ... {SECTION_END}).")
-    page.write_text(f"{before}{SECTION_START}\n{text}\n{SECTION_END}{after}")
+    replace_marked(page, RATIOS_MARK, markdown_table(ratio_rows(report)))
+    if f"<!-- {SUBJECTS_MARK} -->" in page.read_text():
+        replace_marked(page, SUBJECTS_MARK, f"{conditions(report)}\n\n{markdown_table(subject_rows(report))}")

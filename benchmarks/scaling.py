@@ -32,12 +32,16 @@ from benchmarks.capacity import (
 from benchmarks.exports import exported_repository
 from benchmarks.gateway_load import post_photo
 from benchmarks.gateways import StartedGateway
+from benchmarks.markdown import markdown_table, replace_marked
 from benchmarks.process_tree import ProcessTree
-from benchmarks.report import describe_machine, markdown_table, replace_section
+from benchmarks.report import describe_machine
 from benchmarks.workload import Workload
 from local_triton.server import TritonPorts, TritonServer
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
+MARK = "capacity"
+"""The section of the page that is written."""
+
 FLEETS = (1, 2, 4, 10, 20, 100, 1000)
 """Replicas of Triton in the table of fleets."""
 
@@ -249,7 +253,7 @@ def main() -> None:
     if arguments.page is None:
         print(text)
     else:
-        replace_section(arguments.page, text)
+        replace_marked(arguments.page, MARK, text)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ MODELS = {"PIXELS": "attractiveness", "IMAGE": "attractiveness_image"}
 WINDOWS = 3
 """perf_analyzer judges, and averages, the last three of its windows."""
 
+OUTPUT_BYTES = 4096
+"""Room for each output in shared memory; the largest is EMBEDDING with 2,048 bytes."""
+
 
 class PerfAnalyzerError(RuntimeError):
     """perf_analyzer failed; the message is its own."""
@@ -41,9 +44,21 @@ class TritonLoad:
     inputs: Mapping[str, Path]
 
     def at_concurrency(
-        self, tensor: Literal["PIXELS", "IMAGE"], protocol: Literal["grpc", "http"], concurrency: int, seconds: float
+        self,
+        tensor: Literal["PIXELS", "IMAGE"],
+        protocol: Literal["grpc", "http"],
+        concurrency: int,
+        seconds: float,
+        shared_memory: Literal["none", "system"] = "none",
     ) -> Sample:
         """Keeps ``concurrency`` single-image requests in flight for three windows of ``seconds`` / 3.
+
+        Args:
+            tensor: The ensemble's input.
+            protocol: How it is asked.
+            concurrency: Requests in flight.
+            seconds: For how long.
+            shared_memory: Whether tensors go through system shared memory instead of the messages.
 
         Raises:
             PerfAnalyzerError: perf_analyzer failed.
@@ -59,6 +74,7 @@ class TritonLoad:
                     # Stable by decree: the rounds show how steady the figures are. --request-count would round time.
                     *("--measurement-interval", str(round(seconds * 1e3 / WINDOWS))),
                     *("-s", "999", "-r", str(2 * WINDOWS)),
+                    *("--shared-memory", shared_memory, "--output-shared-memory-size", str(OUTPUT_BYTES)),
                 ]
             )
             if finished.returncode != 0 or not report.is_file():

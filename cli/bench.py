@@ -33,8 +33,9 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 4.0,
     quick: Annotated[bool, typer.Option(help="Only what the ratios need.")] = False,
-    output: Annotated[Path, typer.Option(help="Folder for report.json, report.md and latency.svg.")] = RESULTS,
-    page: Annotated[Path | None, typer.Option(help="Page whose generated section to replace.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for report.json and latency.svg.")] = RESULTS,
+    page: Annotated[list[Path] | None, typer.Option(help="Page whose marked sections to write; repeatable.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where else to put the throughput-latency plot.")] = None,
     check: Annotated[bool, typer.Option(help="Fail if a ratio lost more than 10 % of the stored one.")] = False,
     save_reference: Annotated[bool, typer.Option(help="Store this run's ratios for --check.")] = False,
 ) -> None:
@@ -42,7 +43,7 @@ def bench(
     from benchmarks.exports import ExportFailedError
     from benchmarks.gateway_load import LoadError
     from benchmarks.plot import plot_latency
-    from benchmarks.report import markdown, replace_section
+    from benchmarks.report import write_sections
     from benchmarks.run import QUICK, Plan
     from benchmarks.stacks import StackError
     from benchmarks.triton_load import PerfAnalyzerError
@@ -59,10 +60,10 @@ def bench(
         except (ExportFailedError, LoadError, StackError, PerfAnalyzerError) as error:
             raise fail(str(error)) from None
     (output / "report.json").write_text(json.dumps(report.document(), indent=1) + "\n")
-    (output / "report.md").write_text(markdown(report) + "\n")
-    plot_latency(report, output / "latency.svg")
-    if page is not None:
-        replace_section(page, markdown(report))
+    for path in (output / "latency.svg", *([plot] if plot else [])):
+        plot_latency(report, path)
+    for path in page or []:
+        write_sections(report, path)
     _print(report, Console())
     console.print(f"Written to {output}")
     if save_reference:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.marked_section import replace_marked
+from benchmarks.markdown import replace_marked
 from benchmarks.precisions import precision, section
 
 ENGINES = [

@@ -1,8 +1,16 @@
-"""The parts of a page that a command writes: between ``<!-- name -->`` and ``<!-- /name -->``."""
+"""What commands write into pages: tables, between ``<!-- name -->`` and ``<!-- /name -->``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is the heading, the first column is text, the others are figures."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" + "|---:" * (len(rows[0]) - 1) + "|")
+    return "\n".join(lines)
 
 
 def replace_marked(page: Path, name: str, text: str) -> None:
