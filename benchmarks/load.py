@@ -125,9 +125,9 @@ class Outcome:
             "memory_end_mb": settled[-1],
             "memory_most_mb": max(settled),
         }
-        return {name: round(float(value), 4) for name, value in numbers.items()} | {
-            "statuses": {str(status): count for status, count in sorted(statuses.items())}
-        }
+        return {
+            name: value if isinstance(value, int) else round(float(value), 4) for name, value in numbers.items()
+        } | {"statuses": {str(status): count for status, count in sorted(statuses.items())}}
 
     def checks(self) -> list[Check]:
         """What must hold."""
