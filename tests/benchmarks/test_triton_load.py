@@ -1,0 +1,33 @@
+"""The rate that perf_analyzer's profile tells, although answers come in bursts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.triton_load import PerfAnalyzerError, images_per_second, request_spans
+
+
+@pytest.mark.parametrize("sizes", [[16], [15, 1], [1], [5, 32]])
+def test_bursts_do_not_change_the_rate(sizes: list[int]) -> None:
+    seconds_an_image, now = 0.025, 100.0
+    answered: list[float] = []
+    for size in sizes * (400 // sum(sizes)):
+        now += size * seconds_an_image
+        answered += [now + 1e-4 * each for each in range(size)]
+    shuffled = np.random.default_rng(0).permutation(answered)
+    assert images_per_second(shuffled) == pytest.approx(40, rel=0.02)
+
+
+def test_spans_are_seconds_from_the_first_request() -> None:
+    requests = [
+        {"timestamp": 5_000_000_000, "response_timestamps": [5_500_000_000]},
+        {"timestamp": 4_000_000_000, "response_timestamps": [4_100_000_000, 4_250_000_000]},
+    ]
+    spans = request_spans({"experiments": [{"requests": requests}]})
+    np.testing.assert_allclose(spans, [[1.0, 1.5], [0.0, 0.25]])
+
+
+def test_too_few_answers_tell_no_rate() -> None:
+    with pytest.raises(PerfAnalyzerError, match="too few"):
+        images_per_second(np.array([1.0, 2.0]))
