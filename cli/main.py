@@ -13,6 +13,7 @@ from cli.calibrate import calibrate
 from cli.doctor import doctor
 from cli.evaluate import evaluate
 from cli.export import export
+from cli.failure import fail
 from cli.gateway import gateway
 from cli.key import key
 from cli.rollback import rollback
@@ -65,3 +66,9 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        fail(
+            f"this installation lacks '{error.name}', which the command needs; "
+            "install the project's extra that brings it (export, triton, evaluate, bulk or dev)."
+        )
+        sys.exit(1)

@@ -57,3 +57,17 @@ def test_unknown_command_is_refused_with_a_hint() -> None:
     result = CliRunner().invoke(app, ["docter"])
     assert result.exit_code == 2
     assert "doctor" in result.stderr
+
+
+def test_a_command_whose_extra_is_not_installed_says_so_in_one_sentence() -> None:
+    blocked = "import sys; sys.argv = ['facestats', 'export']; sys.modules['export.run'] = None; "
+    result = subprocess.run(
+        [sys.executable, "-c", blocked + "from cli.main import main; main()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "lacks 'export.run'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
