@@ -187,7 +187,9 @@ class TritonClient:
             except (InferenceServerException, grpc.aio.AioRpcError) as error:
                 failure = _translate(error)
                 left = end - time.monotonic() - _ROUND_PAUSE
-                if not isinstance(failure, TritonUnavailableError) or not rounds or left <= 0:
+                # Our requests are well formed, so a refusal of whatever kind is the replica's own: one that is stopping
+                # names many reasons.
+                if isinstance(failure, TritonDeadlineError) or not rounds or left <= 0:
                     raise failure from error
             await asyncio.sleep(_ROUND_PAUSE)
 

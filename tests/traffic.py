@@ -25,11 +25,13 @@ class Traffic:
     Attributes:
         statuses: How often each status was answered.
         scores: The different scores of the photo, all of them from answers with 200.
+        refusals: What was said with statuses other than 200.
         failures: Requests without an answer.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     scores: set[float] = field(default_factory=set)
+    refusals: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,6 +79,7 @@ async def traffic(url: str, photo: bytes, concurrency: int = 4) -> AsyncIterator
                 if answer.status_code == 200:
                     seen.scores.add(answer.json()["faces"][0]["score"])
                 else:
+                    seen.refusals.append(answer.text)
                     # A refusal costs nothing: without a breath this loop would be all the machine does.
                     await asyncio.sleep(0.05)
             seen.changed.set()

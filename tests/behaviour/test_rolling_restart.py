@@ -115,6 +115,7 @@ async def shares(replicas: Sequence[Replica], seen: Traffic) -> list[float]:
 
 def assert_all_scored_alike(seen: Traffic) -> None:
     assert seen.failures == []
+    assert seen.refusals == []
     assert set(seen.statuses) == {200}
     assert max(seen.scores) - min(seen.scores) <= 0.02
 

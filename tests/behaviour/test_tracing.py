@@ -33,16 +33,14 @@ class Collector(ThreadingHTTPServer):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def wait_for(self, path: str) -> bytes:
-        """Everything that has come to a path, once it holds the trace."""
+    def received(self, path: str) -> bytes:
+        """Everything that has come to a path."""
+        return b"".join(body for to, body in self.bodies if to == path)
 
-        def received() -> bytes:
-            return b"".join(body for to, body in self.bodies if to == path)
-
+    def has_trace(self, path: str, seconds: float) -> bool:
+        """Whether the trace is there, or comes within this time."""
         with self.arrived:
-            found = self.arrived.wait_for(lambda: TRACE_ID.encode() in received(), 30)
-            assert found, f"no trace arrived at {path}; paths: {[to for to, _ in self.bodies]}"
-            return received()
+            return self.arrived.wait_for(lambda: TRACE_ID.encode() in self.received(path), seconds)
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -85,38 +83,45 @@ def test_trace_goes_from_the_caller_into_triton(exported_repository: Path, colle
     with TritonServer(exported_repository, ports, extra_args=arguments, restart=False) as triton:
         triton.wait_ready(120)
         with GatewayProcess(settings) as gateway:
-            answer = httpx.post(
-                f"{gateway.url}/v1/score",
-                content=face,
-                headers={"content-type": "image/jpeg", "traceparent": f"00-{TRACE_ID}-{CALLER_SPAN}-01"},
-                timeout=60,
-            )
-            assert answer.status_code == 200, answer.text
+            # Triton's exporter may keep the last spans back until further ones come.
+            for _ in range(4):
+                answer = httpx.post(
+                    f"{gateway.url}/v1/score",
+                    content=face,
+                    headers={"content-type": "image/jpeg", "traceparent": f"00-{TRACE_ID}-{CALLER_SPAN}-01"},
+                    timeout=60,
+                )
+                assert answer.status_code == 200, answer.text
+                if collector.has_trace("/triton", seconds=15):
+                    break
             gateway.stop()
-        body = collector.wait_for("/gateway")
-        triton_body = collector.wait_for("/triton")
+        assert collector.has_trace("/gateway", seconds=30)
+        assert collector.has_trace("/triton", seconds=30)
+    body, triton_body = collector.received("/gateway"), collector.received("/triton")
     spans = spans_of(body)
-    request = spans["POST /v1/score"]
-    assert request["parentSpanId"] == CALLER_SPAN
+    requests = [span for span in spans if span["name"] == "POST /v1/score"]
+    assert {span["parentSpanId"] for span in requests} == {CALLER_SPAN}
     for stage in ("measure faces", "triton"):
-        assert spans[stage]["parentSpanId"] == request["spanId"]
-    assert spans["triton"]["spanId"] in {span["parentSpanId"] for span in spans_of(triton_body).values()}
+        parents = [span["parentSpanId"] for span in spans if span["name"] == stage]
+        assert sorted(parents) == sorted(span["spanId"] for span in requests)
+    calls = {span["spanId"] for span in spans if span["name"] == "triton"}
+    assert calls & {span["parentSpanId"] for span in spans_of(triton_body)}
     assert base64.b64encode(face[:30])[:32] not in body
     assert len(body) < 20_000
 
 
-def spans_of(body: bytes) -> dict[str, dict[str, Any]]:
-    """Our trace's spans by name, of one or several OTLP documents."""
+def spans_of(body: bytes) -> list[dict[str, Any]]:
+    """Our trace's spans, of one or several OTLP documents."""
     documents, decoder, text = [], json.JSONDecoder(), body.decode()
     while text:
         document, end = decoder.raw_decode(text)
         documents.append(document)
         text = text[end:].lstrip()
-    return {
-        span["name"]: span
+    return [
+        span
         for document in documents
         for export in document["resourceSpans"]
         for scope in export["scopeSpans"]
         for span in scope["spans"]
         if span["traceId"] == TRACE_ID
-    }
+    ]
