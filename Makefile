@@ -28,8 +28,9 @@ score: setup  ## Score IMAGE=path with the running service
 export: setup  ## Export the models (ARGS="--weights ... --precision ...")
 	$(BIN)/facestats export $(ARGS)
 
+# Dozens of servers take turns on a few cores: a test that fails is run once more, and the summary lists it (R).
 test: setup test-packages  ## All tests, on a real tritonserver
-	$(BIN)/pytest
+	$(BIN)/pytest --reruns 1 -rR
 
 test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)
 	@sh deploy/test-packages.sh
