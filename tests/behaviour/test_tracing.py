@@ -84,7 +84,7 @@ def test_trace_goes_from_the_caller_into_triton(exported_repository: Path, colle
         triton.wait_ready(120)
         with GatewayProcess(settings) as gateway:
             # Triton's exporter may keep the last spans back until further ones come.
-            for _ in range(4):
+            for _ in range(8):
                 answer = httpx.post(
                     f"{gateway.url}/v1/score",
                     content=face,
@@ -92,7 +92,7 @@ def test_trace_goes_from_the_caller_into_triton(exported_repository: Path, colle
                     timeout=60,
                 )
                 assert answer.status_code == 200, answer.text
-                if collector.has_trace("/triton", seconds=15):
+                if collector.has_trace("/triton", seconds=6):
                     break
             gateway.stop()
         assert collector.has_trace("/gateway", seconds=30)

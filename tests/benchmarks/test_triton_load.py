@@ -20,11 +20,12 @@ def test_bursts_do_not_change_the_rate(sizes: list[int]) -> None:
 
 
 def test_spans_are_seconds_from_the_first_request() -> None:
-    requests = [
-        {"timestamp": 5_000_000_000, "response_timestamps": [5_500_000_000]},
-        {"timestamp": 4_000_000_000, "response_timestamps": [4_100_000_000, 4_250_000_000]},
-    ]
-    spans = request_spans({"experiments": [{"requests": requests}]})
+    profile = (
+        b'{"experiments":[{"requests":[{"timestamp":5000000000,"request_inputs":{"IMAGE":"\xff\xd8"\n{"},'
+        b'"response_timestamps":[5500000000],"response_outputs":[]},'
+        b'{"timestamp":4000000000,"request_inputs":{},"response_timestamps":[4100000000,4250000000]}]}]}'
+    )
+    spans = request_spans(profile)
     np.testing.assert_allclose(spans, [[1.0, 1.5], [0.0, 0.25]])
 
 
