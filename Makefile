@@ -28,15 +28,18 @@ score: setup  ## Score IMAGE=path with the running service
 export: setup  ## Export the models (ARGS="--weights ... --precision ...")
 	$(BIN)/facestats export $(ARGS)
 
+# Tests mostly wait for servers to start and end, so two files run side by side; each lane has a stack of its own.
+LANES := -n 2 --dist loadfile --no-loadscope-reorder
+
 # Dozens of servers take turns on a few cores: a test that fails is run once more, and the summary lists it (R).
 test: setup test-packages  ## All tests, on a real tritonserver
-	$(BIN)/pytest --reruns 1 -rR
+	$(BIN)/pytest $(LANES) --reruns 1 -rR
 
 test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)
 	@sh deploy/test-packages.sh
 
 test-fast: setup  ## Tests without servers, under a minute
-	$(BIN)/pytest -m "not integration"
+	$(BIN)/pytest $(LANES) -m "not integration"
 
 lint: setup  ## ruff and mypy --strict
 	$(BIN)/ruff check

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from tests.stack import Stack
@@ -50,14 +52,22 @@ def shared_dir(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def exported_repository(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model repository with CLIP ViT-B/32 exported into it, exactly as `facestats export` does."""
+    """A model repository with CLIP ViT-B/32 exported into it, exactly as `facestats export` does; read only.
+
+    The processes of a parallel run share one.
+    """
     from rich.console import Console
 
     from export.run import ExportOptions, export_models
 
-    output = tmp_path_factory.mktemp("exported") / "model_repository"
-    options = ExportOptions(weights="untrained", regressor="untrained", output=output)
-    export_models(options, Console(stderr=True, quiet=True))
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    output, done = folder / "exported" / "model_repository", folder / "exported" / "done"
+    with FileLock(folder / "exported.lock"):
+        if not done.exists():
+            options = ExportOptions(weights="untrained", regressor="untrained", output=output)
+            export_models(options, Console(stderr=True, quiet=True))
+            done.touch()
     return output
 
 
