@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,44 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """CLIP's normalisation (Radford et al., 2021), of RGB in 0..1."""
 
 
+@dataclass(frozen=True)
+class LinearLayer:
+    """A product with a constant, and the constant added to it.
+
+    Attributes:
+        product: The ``MatMul``; its output is the layer's name.
+        weight: [inputs, outputs].
+        bias: The ``Add`` behind it, if there is one.
+    """
+
+    product: onnx.NodeProto
+    weight: NDArray[np.float32]
+    bias: onnx.NodeProto | None
+
+    @property
+    def name(self) -> str:
+        """Unique in the graph."""
+        return str(self.product.output[0])
+
+    @property
+    def input(self) -> str:
+        """The activation it reads."""
+        return str(self.product.input[0])
+
+
+def linear_layers(model: onnx.ModelProto) -> list[LinearLayer]:
+    """The graph's linear layers, in its order; the patch embedding is the first."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    biases = {node.input[0]: node for node in model.graph.node if node.op_type == "Add" and node.input[1] in constants}
+    return [
+        LinearLayer(node, numpy_helper.to_array(constants[node.input[1]]), biases.get(node.output[0]))
+        for node in model.graph.node
+        if node.op_type == "MatMul" and node.input[1] in constants and len(constants[node.input[1]].dims) == 2
+    ]
+
+
 def clip_module(clip: Clip) -> torch.nn.Module:
-    """What ``clip_image_encoder`` computes, in PyTorch: [N, 224, 224, 3] uint8 to [N, 512] float32, unit length."""
+    """The reference, transformers' own model: [N, 224, 224, 3] uint8 to [N, 512] float32, unit length."""
     import torch
 
     class PixelsToEmbedding(torch.nn.Module):
@@ -39,7 +76,6 @@ def clip_module(clip: Clip) -> torch.nn.Module:
             self.register_buffer("std", torch.tensor(CLIP_STD).view(1, 3, 1, 1))
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            # TensorRT takes bytes only where they become floats at once.
             rgb = pixels.to(torch.float32).permute(0, 3, 1, 2) / 255.0
             embedding: torch.Tensor = self.tower(pixel_values=(rgb - self.mean) / self.std).image_embeds
             unit: torch.Tensor = embedding / embedding.norm(dim=-1, keepdim=True)

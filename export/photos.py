@@ -15,6 +15,10 @@ from gateway.imaging import FORMATS, ImageError, decode_image
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 AUGMENTATIONS = 32
+"""Default parity images, the example itself among them."""
+
+ROUNDING_PHOTOS = 16
+_PROOF_SEED, _ROUNDING_SEED = 0, 1
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", ".bmp"}
 
 
@@ -28,12 +32,22 @@ def parity_files(folder: Path | None) -> list[bytes]:
         ExportError: The folder holds no photo, or the example photo is missing.
     """
     if folder is None:
-        return list(_augmented(EXAMPLE))
+        disguises = list(_disguises(EXAMPLE, AUGMENTATIONS - 1, _PROOF_SEED))
+        return [EXAMPLE.read_bytes(), *disguises]
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
     readable = [data for path in found if (data := _readable(path)) is not None]
     if not readable:
         raise ExportError(f"'{folder}' holds no readable photo ({', '.join(FORMATS)}).")
     return readable
+
+
+def rounding_files() -> list[bytes]:
+    """Encoded photos from which 8-bit weights learn what the layers read; none is among the default parity images.
+
+    Raises:
+        ExportError: The example photo is missing.
+    """
+    return list(_disguises(EXAMPLE, ROUNDING_PHOTOS, _ROUNDING_SEED))
 
 
 def _readable(path: Path) -> bytes | None:
@@ -45,15 +59,13 @@ def _readable(path: Path) -> bytes | None:
     return data
 
 
-def _augmented(path: Path) -> Iterator[bytes]:
-    """The photo itself, then seeded crops, turns, mirror images, lights, colours, blurs and noises of it."""
+def _disguises(path: Path, count: int, seed: int) -> Iterator[bytes]:
+    """Seeded crops, turns, mirror images, lights, colours, blurs and noises of a photo."""
     if not path.is_file():
         raise ExportError(f"the example photo '{path}' is missing; give --parity-images DIR.")
-    data = path.read_bytes()
-    yield data
-    photo = Image.fromarray(decode_image(data))
-    generator = np.random.default_rng(0)
-    for _ in range(AUGMENTATIONS - 1):
+    photo = Image.fromarray(decode_image(path.read_bytes()))
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
         yield _disguise(photo, generator)
 
 

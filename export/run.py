@@ -21,7 +21,9 @@ from export.calibration import Calibration, bundled_calibration, load_calibratio
 from export.clip import Clip, load_clip
 from export.configs import model_configs
 from export.errors import ExportError
+from export.fp16 import to_fp16
 from export.graph import clip_module, export_clip, regressor_graph
+from export.int8 import choose_int8, rounded_weights
 from export.parity import (
     SCORE_LIMITS,
     Answers,
@@ -33,8 +35,7 @@ from export.parity import (
     proving_calibration,
     torch_answers,
 )
-from export.photos import parity_files
-from export.precision import choose_int8, to_fp16
+from export.photos import parity_files, rounding_files
 from export.proof import Proof, proof_json, proof_markdown, summary_rows
 from export.provenance import configs_sha256, golden_parameters, graphs_sha256, library_versions
 from export.publish import publish
@@ -129,7 +130,7 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
         sources = _read_sources(options, step, lambda said: console.print(f"[yellow]{said}"))
         step(f"Converting to {options.precision}")
         head = regressor_graph(sources.regressor.layers, sources.calibration).SerializeToString(deterministic=True)
-        encoder, scheme, tried = _encoder(options.precision, sources, head)
+        encoder, scheme, tried = _encoder(options.precision, sources, head, step)
         graphs = {ENCODER: encoder, REGRESSOR: head, **{item.model: item.graph for item in sources.heads}}
         bare = model_configs(options.output, options.target, options.precision, {}, sources.heads)
         identity = _identity(options, sources, scheme, graphs, bare)
@@ -172,6 +173,8 @@ def print_summary(report: ExportReport, console: Console) -> None:
 
 
 def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], None]) -> _Sources:
+    from export.tower import ServedTower
+
     step("Loading the weights")
     regressor = find_regressor(options.regressor, options.weights_folder, notify, trust_pickle=options.trust_pickle)
     heads = tuple(
@@ -181,7 +184,7 @@ def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], No
     calibration = _known_calibration(options, clip, regressor)
     step("Tracing CLIP to ONNX")
     module = clip_module(clip)
-    encoder = export_clip(module)
+    encoder = export_clip(ServedTower(clip))
     step("Computing the reference in PyTorch")
     photos = parity_files(options.parity_images)
     pixels = np.stack([clip_pixels(decode_image(data)) for data in photos])
@@ -193,15 +196,18 @@ def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], No
     return _Sources(clip, regressor, calibration, heads, photos, pixels, encoder, reference, scale)
 
 
-def _encoder(precision: str, sources: _Sources, head: bytes) -> tuple[bytes, str, dict[str, float]]:
+def _encoder(precision: str, sources: _Sources, head: bytes, step: Step) -> tuple[bytes, str, dict[str, float]]:
     """The tower at a precision, the 8-bit scheme and the drift of all that were tried."""
     if precision == "int8":
+        step("Rounding the weights to 8 bits")
+        photos = np.stack([clip_pixels(decode_image(data)) for data in rounding_files()])
+        weights = rounded_weights(sources.encoder, photos)
 
         def drift(model: onnx.ModelProto) -> float:
             answers = OnnxGraphs(model.SerializeToString(), head).answers(sources.pixels).on(sources.scale)
             return compare("onnxruntime", sources.reference, answers).score_worst
 
-        model, scheme, tried = choose_int8(sources.encoder, drift, SCORE_LIMITS[precision])
+        model, scheme, tried = choose_int8(sources.encoder, weights, drift, SCORE_LIMITS[precision])
         return model.SerializeToString(deterministic=True), scheme.name, tried
     model = to_fp16(sources.encoder) if precision == "fp16" else sources.encoder
     return model.SerializeToString(deterministic=True), "", {}

@@ -13,6 +13,7 @@ from export.checkpoints import load_regressor
 from export.clip import load_clip
 from export.graph import clip_module, export_clip
 from export.run import ExportOptions, ExportReport, export_models
+from export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower, parity_pixels, write_spread_tower
 
 
@@ -47,7 +48,7 @@ def pixels() -> np.ndarray:
 @pytest.fixture(scope="session")
 def encoder(tower: SpreadTower) -> onnx.ModelProto:
     """The tower's fp32 graph."""
-    return export_clip(clip_module(load_clip(str(tower.snapshot), print)))
+    return export_clip(ServedTower(load_clip(str(tower.snapshot), print)))
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ import pytest
 
 from export.calibration import QUANTILES, Calibration, bundled_calibration
 from export.clip import load_clip
-from export.graph import clip_module, export_clip, regressor_graph
+from export.graph import export_clip, regressor_graph
 from export.regressor import Layer, untrained_regressor
 from export.sources import PUBLIC_SHA256
+from export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower
 
 FIRST_NUMBER = Layer(np.eye(1, 512, dtype=np.float32), np.zeros(1, np.float32))
@@ -81,7 +82,7 @@ def test_encoder_gives_unit_embeddings_of_any_batch(encoder: onnx.ModelProto, pi
 
 @pytest.mark.integration
 def test_same_tower_gives_the_same_bytes(tower: SpreadTower, encoder: onnx.ModelProto) -> None:
-    again = export_clip(clip_module(load_clip(str(tower.snapshot), print)))
+    again = export_clip(ServedTower(load_clip(str(tower.snapshot), print)))
     assert again.SerializeToString(deterministic=True) == encoder.SerializeToString(deterministic=True)
     text = str(encoder)
     assert ".py" not in text.replace(".pytorch", "")

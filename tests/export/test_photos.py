@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from export.errors import ExportError
-from export.photos import AUGMENTATIONS, EXAMPLE, parity_files
+from export.photos import AUGMENTATIONS, EXAMPLE, ROUNDING_PHOTOS, parity_files, rounding_files
 from gateway.imaging import decode_image
 
 
@@ -19,6 +19,13 @@ def test_by_default_the_example_in_many_disguises_always_the_same() -> None:
     assert files[0] == EXAMPLE.read_bytes()
     assert files == parity_files(None)
     assert all(decode_image(data).ndim == 3 for data in files)
+
+
+def test_weights_are_rounded_on_photos_that_the_proof_does_not_see() -> None:
+    files = rounding_files()
+    assert len(files) == ROUNDING_PHOTOS == len(set(files))
+    assert files == rounding_files()
+    assert not set(files) & set(parity_files(None))
 
 
 def test_a_folder_s_photos_in_order_without_what_is_none(tmp_path: Path) -> None:

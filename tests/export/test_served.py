@@ -193,12 +193,13 @@ def test_a_changed_tower_is_found_by_its_embedding(
     service: Stack, repository: Path, live: dict[str, Any], tmp_path: Path
 ) -> None:
     from export.clip import load_clip
-    from export.graph import clip_module, export_clip
+    from export.graph import export_clip
+    from export.tower import ServedTower
 
     other = write_spread_tower(tmp_path, seed=2)
     path = repository / ENCODER / str(live_version(repository)) / "model.onnx"
     good = path.read_bytes()
-    path.write_bytes(export_clip(clip_module(load_clip(str(other.snapshot), print))).SerializeToString())
+    path.write_bytes(export_clip(ServedTower(load_clip(str(other.snapshot), print))).SerializeToString())
     try:
         until(lambda: "the embedding's cosine" in ready(service).json()["reason"])
     finally:

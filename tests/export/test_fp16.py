@@ -1,0 +1,33 @@
+"""Half precision: close to fp32, half the size, the same inputs and outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+
+from export.calibration import load_calibration
+from export.checkpoints import load_regressor
+from export.fp16 import to_fp16
+from export.graph import regressor_graph
+from export.parity import SCORE_LIMITS, TELLING_SPREAD, OnnxGraphs
+from tests.export.spread_tower import SpreadTower
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Of all but the patch embedding, which stays in fp32."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer if list(tensor.dims) != [3072, 64])
+
+
+def test_half_precision(encoder: onnx.ModelProto, tower: SpreadTower, pixels: np.ndarray) -> None:
+    layers = load_regressor(tower.regressor).layers
+    head = regressor_graph(layers, load_calibration(tower.calibration)).SerializeToString()
+    reference = OnnxGraphs(encoder.SerializeToString(), head).answers(pixels).score
+    assert np.ptp(reference) > TELLING_SPREAD
+    half = to_fp16(encoder)
+    assert weight_bytes(half) < 0.6 * weight_bytes(encoder)
+    assert (
+        np.abs(OnnxGraphs(half.SerializeToString(), head).answers(pixels).score - reference).max()
+        <= (SCORE_LIMITS["fp16"])
+    )
+    assert half.graph.input[0].type == encoder.graph.input[0].type
+    assert half.graph.output[0].type == encoder.graph.output[0].type
