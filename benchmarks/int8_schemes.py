@@ -222,9 +222,7 @@ def main() -> None:
     head = regressor_graph(regressor.layers, scale).SerializeToString(deterministic=True)
     costs, made = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, make in track(
-            graphs(export_clip(ServedTower(clip)), pixels, Path(folder)).items(), console=console
-        ):
+        for name, make in track(graphs(export_clip(ServedTower(clip)), pixels, Path(folder)).items(), console=console):
             made[name] = make()
             costs[name] = cost(made[name], head, pixels, reference, scale)
     speeds = images_per_second(made, head, pixels[np.arange(_BATCH) % len(pixels)], arguments.rounds)

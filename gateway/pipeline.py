@@ -19,6 +19,7 @@ from gateway.deadline import Deadline
 from gateway.documents import Design, score_document
 from gateway.errors import Problem
 from gateway.faces import FaceMeasurer, MeasuredPhoto, ScoreOptions
+from gateway.gathering import Gathering
 from gateway.health import TritonState
 from gateway.schemas import ScoreDocument
 from gateway.triton import Holistic, TritonDeadlineError, TritonRequestError, TritonUnavailableError
@@ -68,6 +69,7 @@ class Scorer:
         admission: Permits; without it every photo is taken in.
         observer: Told of every outcome.
         tracer: Spans for the two halves.
+        gathering: Lets photos go to Triton together; without it each goes at once.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Scorer:
         admission: Admission | None = None,
         observer: ScoreObserver | None = None,
         tracer: Tracer | None = None,
+        gathering: Gathering | None = None,
     ) -> None:
         self._measurer = measurer
         self._backend = backend
@@ -87,6 +90,7 @@ class Scorer:
         self._admission = admission or Admission(sys.maxsize, sys.maxsize)
         self._observer = observer
         self._tracer = tracer or NoOpTracer()
+        self._gathering = gathering or Gathering(threads=sys.maxsize, size=1, seconds=0)
         self._log = structlog.get_logger("facestats.pipeline")
 
     async def score(
@@ -151,7 +155,7 @@ class Scorer:
 
     async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> MeasuredPhoto:
         submitted = time.perf_counter()
-        with self._tracer.start_as_current_span("measure faces"):
+        with self._gathering.coming(), self._tracer.start_as_current_span("measure faces"):
             future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, submitted)
             try:
                 with deadline.limit():
@@ -169,6 +173,8 @@ class Scorer:
             return None
         self._require_triton()
         try:
+            with deadline.limit():
+                await self._gathering.join()
             with (
                 self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False),
                 deadline.limit(),

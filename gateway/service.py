@@ -12,6 +12,7 @@ from gateway.admission import Admission
 from gateway.batch import BatchScorer
 from gateway.documents import Design
 from gateway.faces import FaceMeasurer
+from gateway.gathering import Gathering
 from gateway.health import TritonMonitor
 from gateway.metrics import Metrics
 from gateway.pipeline import Scorer
@@ -72,7 +73,8 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
     )
     admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
     metrics.watch_admission(admission)
-    scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer)
+    gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
+    scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
     batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
     access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
     await asyncio.to_thread(measurer.warm_up)

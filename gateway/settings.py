@@ -64,6 +64,15 @@ class Settings(BaseSettings):
         description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
     )
 
+    gather_photos: int = Field(
+        8,
+        ge=1,
+        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
+    )
+    gather_seconds: float = Field(
+        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
+    )
+
     max_requests_in_flight: int = Field(
         # Triton batches up to 32 faces; fewer than two batches' worth would leave it waiting.
         default_factory=lambda given: max(64, 16 * given.get("threads", 1)),

@@ -17,6 +17,7 @@ from gateway.deadline import Deadline
 from gateway.documents import Design
 from gateway.errors import Problem
 from gateway.faces import FaceMeasurer, ScoreOptions
+from gateway.gathering import Gathering
 from gateway.health import TritonState
 from gateway.imaging import ImageLimits
 from gateway.pipeline import Scorer
@@ -124,3 +125,29 @@ async def test_a_call_that_fails_after_its_caller_has_left_is_no_news(measurer: 
         pass
     gc.collect()
     assert news == []
+
+
+async def test_while_photos_wait_to_be_measured_the_measured_ones_go_to_triton_together(
+    measurer: FaceMeasurer, face: bytes
+) -> None:
+    class CountingBackend(SlowBackend):
+        calls = 0
+
+        async def infer(
+            self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
+        ) -> Holistic:
+            self.calls += 1
+            return await super().infer(pixels, timeout=timeout, embedding=embedding, attributes=attributes)
+
+    backend = CountingBackend()
+    design = Design(BlendWeights(), "metrics", degrade=False)
+    gathering = Gathering(threads=1, size=3, seconds=60)
+    scorer = Scorer(measurer, backend, Ready(), design, gathering=gathering)
+    tasks = [asyncio.create_task(scorer.score(face, FAST, Deadline(60))) for _ in range(5)]
+    await asyncio.wait_for(backend.asked.wait(), 60)
+    await asyncio.sleep(0)
+    assert backend.calls == 3
+    backend.may_answer.set()
+    # The last two find nobody behind them.
+    assert len(await asyncio.gather(*tasks)) == 5
+    assert backend.calls == 5
