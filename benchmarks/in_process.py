@@ -16,7 +16,7 @@ from benchmarks.workload import Workload
 from gateway.alignment import aligned_crop
 from gateway.geometry import measure
 from gateway.imaging import ImageLimits, decode_image
-from gateway.landmarks import Capture, FaceMesh, capture
+from gateway.landmarks import Capture, CaptureMode, FaceMesh, capture
 from gateway.preprocessing import clip_pixels
 
 
@@ -66,11 +66,14 @@ class OnnxRuntime:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._instances = instances
 
+    def embed(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """[N, 512] for [N, 224, 224, 3] uint8."""
+        embedding: NDArray[np.float32] = self._session.run(["EMBEDDING"], {"PIXELS": batch})[0]
+        return embedding
+
     def measure(self, batch: NDArray[np.uint8], seconds: float) -> Sample:
         """Images a second at this batch size."""
-        outputs = [self._session.get_outputs()[0].name]
-        inputs = {self._session.get_inputs()[0].name: batch}
-        return time_calls(lambda: self._session.run(outputs, inputs), len(batch), seconds, self._instances)
+        return time_calls(lambda: self.embed(batch), len(batch), seconds, self._instances)
 
 
 class GatewayParts:
@@ -97,6 +100,21 @@ class GatewayParts:
             "resize": lambda: clip_pixels(self._crop),
         }
         return {name: time_calls(part, 1, seconds) for name, part in parts.items()}
+
+    def measure_in_turn(self, mode: CaptureMode, clip: OnnxRuntime, seconds: float) -> Sample:
+        """A photo's parts and CLIP one after another, photo after photo: what a request cannot be faster than.
+
+        A part on its own, called again and again, finds its caches warm; here each finds what the others left.
+        """
+
+        def score() -> None:
+            rgb = decode_image(self._workload.data)
+            found = capture(self._mesh, rgb, mode)
+            assert found is not None, "Workload.pixels has proved that there is a face"
+            measure(found)
+            clip.embed(clip_pixels(aligned_crop(rgb, found.photo_points()))[np.newaxis])
+
+        return time_calls(score, 1, seconds)
 
     def measure_phone_photo(self, seconds: float) -> dict[str, Sample]:
         """Decoding and resizing a 12-megapixel JPEG: at reduced scale, as served, and in full."""

@@ -32,7 +32,7 @@ from benchmarks.markdown import markdown_table, replace_marked
 from export.calibration import Calibration, measure_calibration
 from export.clip import Clip, load_clip
 from export.graph import clip_module, export_clip, regressor_graph
-from export.int8 import INT8_SCHEMES, rounded_weights, to_int8
+from export.int8 import INT8_SCHEMES, round_tower, to_int8
 from export.parity import BATCH_LIMITS, Answers, OnnxGraphs, batch_dependence, compare, torch_answers
 from export.photos import parity_files, rounding_files
 from export.sources import find_regressor
@@ -138,10 +138,10 @@ def graphs(fp32: onnx.ModelProto, pixels: NDArray[np.uint8], folder: Path) -> di
 
         return quantise
 
-    weights = rounded_weights(fp32, np.stack([clip_pixels(decode_image(data)) for data in rounding_files()]))
+    tower = round_tower(fp32, np.stack([clip_pixels(decode_image(data)) for data in rounding_files()]))
 
     def ours(index: int) -> Callable[[], bytes]:
-        return lambda: to_int8(fp32, INT8_SCHEMES[index], weights).SerializeToString(deterministic=True)
+        return lambda: to_int8(tower, INT8_SCHEMES[index]).SerializeToString(deterministic=True)
 
     return {
         "fp32": lambda: fp32.SerializeToString(deterministic=True),

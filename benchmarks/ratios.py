@@ -56,15 +56,15 @@ class Target:
     compute: Callable[[Round], float]
 
 
-def best(samples: Round, prefix: str) -> Sample:
-    """The sample of the largest throughput among the subjects whose name begins so.
+def best(samples: Round, *prefixes: str) -> Sample:
+    """The sample of the largest throughput among the subjects whose name begins with one of these.
 
     Raises:
         KeyError: There is none.
     """
-    found = [sample for name, sample in samples.items() if name.startswith(prefix)]
+    found = [sample for name, sample in samples.items() if name.startswith(prefixes)]
     if not found:
-        raise KeyError(prefix)
+        raise KeyError(prefixes)
     return max(found, key=lambda sample: sample.images_per_second)
 
 
@@ -99,12 +99,6 @@ def parts_cpu_ms(samples: Round, precision: str, capture: str) -> float:
     return clip + sum(cpu_of(samples, f"part {name}") for name in ("decode", f"capture {capture}", "align", "resize"))
 
 
-def parts_latency_ms(samples: Round, precision: str, capture: str) -> float:
-    """Median latencies of the same parts one after another, CLIP with a batch of one."""
-    parts = ("decode", f"capture {capture}", "align", "resize")
-    return samples[f"onnxruntime {precision} batch 1"].p50 + sum(samples[f"part {name}"].p50 for name in parts)
-
-
 def targets(cores: int) -> list[Target]:
     """Every target of the service on a machine with this many cores."""
 
@@ -113,7 +107,7 @@ def targets(cores: int) -> list[Target]:
             f"Triton `attractiveness` {precision}, best concurrency / raw ONNX Runtime, same model and threads",
             *(0.95, True),
             lambda r: (
-                best(r, f"triton {precision} grpc PIXELS").images_per_second
+                best(r, f"triton {precision} grpc PIXELS", f"triton {precision} http PIXELS").images_per_second
                 / best(r, f"onnxruntime {precision}").images_per_second
             ),
         )
@@ -137,9 +131,11 @@ def targets(cores: int) -> list[Target]:
 
     def latency(precision: str, capture: str) -> Target:
         return Target(
-            f"gateway {precision} `capture={capture}` latency, one at a time / sum of its parts",
+            f"gateway {precision} `capture={capture}` latency, one at a time / its parts one after another",
             *(1.15, False),
-            lambda r: r[f"gateway {precision} {capture} one at a time"].p50 / parts_latency_ms(r, precision, capture),
+            lambda r: (
+                r[f"gateway {precision} {capture} one at a time"].p50 / r[f"parts in turn {precision} {capture}"].p50
+            ),
         )
 
     return [

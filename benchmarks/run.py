@@ -16,9 +16,10 @@ from benchmarks.ratios import BASELINE, GATEWAY_MEMORY, parts_cpu_ms
 from benchmarks.stacks import Stack
 from benchmarks.triton_load import TritonLoad
 from benchmarks.workload import Workload
+from gateway.landmarks import CaptureMode
 
 BATCHES = (1, 4, 8, 16)
-CAPTURES = ("stable", "fast")
+CAPTURES: tuple[CaptureMode, ...] = ("stable", "fast")
 OVERLOAD = 1.1
 """Arrival rate at full load over what can be served, as far as is known."""
 
@@ -40,12 +41,12 @@ class Plan:
 
     rounds: int = 3
     seconds: float = 4.0
-    concurrencies: tuple[int, ...] = (1, 4, 8, 16, 32)
+    concurrencies: tuple[int, ...] = (1, 4, 8, 16, 32, 64)
     every_protocol: bool = True
     curve: bool = True
 
 
-QUICK = Plan(rounds=3, seconds=3.0, concurrencies=(8, 16), every_protocol=False, curve=False)
+QUICK = Plan(rounds=3, seconds=3.0, concurrencies=(32, 64), every_protocol=False, curve=False)
 """Enough for the ratios."""
 
 
@@ -121,6 +122,8 @@ class Benchmark:
                     f"onnxruntime {precision} batch {size}",
                     session.measure(self._workload.batch(size), seconds / 2),
                 )
+            for capture in CAPTURES:
+                yield f"parts in turn {precision} {capture}", self._parts.measure_in_turn(capture, session, seconds / 2)
         for served in self._served:
             yield from self._triton(served)
         for served in self._served:
@@ -140,8 +143,8 @@ class Benchmark:
         others = (("PIXELS", "http"), ("IMAGE", "grpc"), ("IMAGE", "http"))
         for tensor, protocol in others if self._plan.every_protocol else ():
             yield (
-                f"triton {precision} {protocol} {tensor} concurrency 16",
-                load.at_concurrency(tensor, protocol, 16, seconds),
+                f"triton {precision} {protocol} {tensor} concurrency 32",
+                load.at_concurrency(tensor, protocol, 32, seconds),
             )
 
     def _gateway(self, served: Served, samples: dict[str, Sample]) -> Iterator[tuple[str, Sample]]:

@@ -7,7 +7,7 @@ few photos, and costs nothing when served.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,19 +94,3 @@ def round_weight(weight: NDArray[np.float32], moment: NDArray[np.float32]) -> Ro
             errors[index - start] = error
         remaining[end:] -= factor[start:end, end:].T @ errors
     return RoundedWeight(values, scale)
-
-
-def round_weights(
-    weights: Mapping[str, tuple[str, NDArray[np.float32]]],
-    model: onnx.ModelProto,
-    pixels: NDArray[np.uint8],
-) -> dict[str, RoundedWeight]:
-    """Rounds the weights of a graph's linear layers.
-
-    Args:
-        weights: Name of a layer to the tensor it reads and its weight, [inputs, outputs].
-        model: The fp32 graph they are in.
-        pixels: [N, 224, 224, 3] uint8: photos to take the inputs' moments from.
-    """
-    moments = second_moments(model, sorted({tensor for tensor, _ in weights.values()}), pixels)
-    return {name: round_weight(weight, moments[tensor]) for name, (tensor, weight) in weights.items()}

@@ -3,7 +3,8 @@
 ONNX Runtime's own quantisers scale activations over the whole batch (dynamic), so that a score would depend on its
 neighbours, or once for all images (static), which a transformer's outliers spoil. Here each row of an activation, one
 token of one image, has its own scale, computed in the graph (as LLM.int8(), Dettmers et al. 2022, and ZeroQuant, Yao
-et al. 2022, do); weights have one scale for each output and are rounded by GPTQ. The product is ONNX Runtime's
+et al. 2022, do); weights have one scale for each output. Large channels are evened out first (``export.smoothing``) and
+weights rounded by what the layers read (``export.gptq``). The product is ONNX Runtime's
 ``MatMulIntegerToFloat``: ``MatMulInteger`` and the weights' scales in one pass.
 """
 
@@ -17,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.gptq import LARGEST, RoundedWeight, round_weights
+from export.gptq import LARGEST, RoundedWeight, round_weight, second_moments
 from export.graph import LinearLayer, linear_layers
+from export.smoothing import smoothed
 
 CONTRIB = "com.microsoft"
 """Domain of ONNX Runtime's own operators."""
@@ -51,29 +53,44 @@ INT8_SCHEMES = (
 """From fast to slow; the export takes the first whose measured drift is within the limit."""
 
 
-def rounded_weights(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> dict[str, RoundedWeight]:
-    """The 8-bit weights of every linear layer, by the layer's name.
+@dataclass(frozen=True)
+class Rounded:
+    """A tower ready for 8 bits.
+
+    Attributes:
+        model: The fp32 graph, with evened-out channels.
+        weights: The 8-bit weights of its linear layers, by the layer's name.
+    """
+
+    model: onnx.ModelProto
+    weights: Mapping[str, RoundedWeight]
+
+
+def round_tower(model: onnx.ModelProto, pixels: NDArray[np.uint8]) -> Rounded:
+    """Evens out what the linear layers read, then rounds their weights.
 
     Args:
         model: The fp32 graph.
         pixels: [N, 224, 224, 3] uint8: photos that show what the layers read.
     """
-    layers = linear_layers(model)
-    return round_weights({layer.name: (layer.input, layer.weight) for layer in layers}, model, pixels)
+    read = sorted({layer.input for layer in linear_layers(model)})
+    even = smoothed(model, second_moments(model, read, pixels))
+    moments = second_moments(even, read, pixels)
+    weights = {layer.name: round_weight(layer.weight, moments[layer.input]) for layer in linear_layers(even)}
+    return Rounded(even, weights)
 
 
-def to_int8(model: onnx.ModelProto, scheme: Scheme, weights: Mapping[str, RoundedWeight]) -> onnx.ModelProto:
+def to_int8(tower: Rounded, scheme: Scheme) -> onnx.ModelProto:
     """The graph with its linear layers in 8 bits.
 
     Attention's own products and everything that is not a matrix product stay in fp32.
 
     Args:
-        model: The fp32 graph.
+        tower: From :func:`round_tower`.
         scheme: Which layers, and whether the activations too.
-        weights: From :func:`rounded_weights`.
     """
     converted = onnx.ModelProto()
-    converted.CopyFrom(model)
+    converted.CopyFrom(tower.model)
     if scheme.activations:
         converted.opset_import.append(helper.make_opsetid(CONTRIB, 1))
     graph = converted.graph
@@ -85,9 +102,9 @@ def to_int8(model: onnx.ModelProto, scheme: Scheme, weights: Mapping[str, Rounde
         if layer is None:
             nodes.append(node)
         elif scheme.activations:
-            nodes += builder.integer_product(layer, weights[layer.name])
+            nodes += builder.integer_product(layer, tower.weights[layer.name])
         else:
-            nodes += builder.dequantised_product(layer, weights[layer.name])
+            nodes += builder.dequantised_product(layer, tower.weights[layer.name])
     del graph.node[:]
     graph.node.extend(nodes)
     del graph.value_info[:]
@@ -100,16 +117,14 @@ def to_int8(model: onnx.ModelProto, scheme: Scheme, weights: Mapping[str, Rounde
 
 
 def choose_int8(
-    model: onnx.ModelProto,
-    weights: Mapping[str, RoundedWeight],
+    tower: Rounded,
     drift: Callable[[onnx.ModelProto], float],
     limit: float,
 ) -> tuple[onnx.ModelProto, Scheme, dict[str, float]]:
     """The fastest 8-bit scheme whose drift is within the limit, else the one that drifts least.
 
     Args:
-        model: The fp32 graph.
-        weights: From :func:`rounded_weights`.
+        tower: From :func:`round_tower`.
         drift: Measures a graph's worst score drift, points.
         limit: Largest allowed drift.
 
@@ -118,11 +133,11 @@ def choose_int8(
     """
     tried: dict[str, float] = {}
     for scheme in INT8_SCHEMES:
-        tried[scheme.name] = drift(to_int8(model, scheme, weights))
+        tried[scheme.name] = drift(to_int8(tower, scheme))
         if tried[scheme.name] <= limit:
             break
     best = min((scheme for scheme in INT8_SCHEMES if scheme.name in tried), key=lambda scheme: tried[scheme.name])
-    return to_int8(model, best, weights), best, tried
+    return to_int8(tower, best), best, tried
 
 
 class _Builder:

@@ -23,7 +23,7 @@ from export.configs import model_configs
 from export.errors import ExportError
 from export.fp16 import to_fp16
 from export.graph import clip_module, export_clip, regressor_graph
-from export.int8 import choose_int8, rounded_weights
+from export.int8 import choose_int8, round_tower
 from export.parity import (
     SCORE_LIMITS,
     Answers,
@@ -201,13 +201,13 @@ def _encoder(precision: str, sources: _Sources, head: bytes, step: Step) -> tupl
     if precision == "int8":
         step("Rounding the weights to 8 bits")
         photos = np.stack([clip_pixels(decode_image(data)) for data in rounding_files()])
-        weights = rounded_weights(sources.encoder, photos)
+        tower = round_tower(sources.encoder, photos)
 
         def drift(model: onnx.ModelProto) -> float:
             answers = OnnxGraphs(model.SerializeToString(), head).answers(sources.pixels).on(sources.scale)
             return compare("onnxruntime", sources.reference, answers).score_worst
 
-        model, scheme, tried = choose_int8(sources.encoder, weights, drift, SCORE_LIMITS[precision])
+        model, scheme, tried = choose_int8(tower, drift, SCORE_LIMITS[precision])
         return model.SerializeToString(deterministic=True), scheme.name, tried
     model = to_fp16(sources.encoder) if precision == "fp16" else sources.encoder
     return model.SerializeToString(deterministic=True), "", {}

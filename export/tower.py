@@ -91,8 +91,12 @@ class _Layer(nn.Module):
         self.output = _linear(output[0], output[1] + output[0] @ value[1])
 
     def forward(self, tokens: Tensor, count: int) -> Tensor:
-        normed = self.norm1(tokens)
-        asking, read = (normed, tokens) if count == tokens.shape[1] else (normed[:, :count], tokens[:, :count])
+        read, normed = tokens, self.norm1(tokens)
+        asking = normed
+        if count < tokens.shape[1]:
+            read = tokens[:, :count]
+            # Anew, not cut out: so a norm's output is read by linear layers alone (``export.smoothing``).
+            asking = self.norm1(read)
         query, key, value = (
             projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projected in (self.query(asking), self.key(normed), self.value(normed))

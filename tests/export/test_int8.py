@@ -12,9 +12,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from export.calibration import load_calibration
 from export.checkpoints import load_regressor
-from export.gptq import RoundedWeight
 from export.graph import linear_layers, regressor_graph
-from export.int8 import INT8_SCHEMES, Scheme, choose_int8, rounded_weights, to_int8
+from export.int8 import INT8_SCHEMES, Rounded, Scheme, choose_int8, round_tower, to_int8
 from export.parity import BATCH_LIMITS, TELLING_SPREAD, OnnxGraphs, batch_dependence
 from export.photos import rounding_files
 from export.proof import Proof
@@ -40,21 +39,21 @@ def reference(encoder: onnx.ModelProto, head: bytes, pixels: np.ndarray) -> np.n
 
 
 @pytest.fixture(scope="module")
-def weights(encoder: onnx.ModelProto) -> dict[str, RoundedWeight]:
-    return rounded_weights(encoder, np.stack([clip_pixels(decode_image(data)) for data in rounding_files()]))
+def rounded(encoder: onnx.ModelProto) -> Rounded:
+    return round_tower(encoder, np.stack([clip_pixels(decode_image(data)) for data in rounding_files()]))
 
 
 @pytest.mark.parametrize("scheme", INT8_SCHEMES, ids=lambda scheme: scheme.name)
 def test_eight_bits_never_mix_images(
     scheme: Scheme,
     encoder: onnx.ModelProto,
-    weights: dict[str, RoundedWeight],
+    rounded: Rounded,
     head: bytes,
     pixels: np.ndarray,
     reference: np.ndarray,
     tower: SpreadTower,
 ) -> None:
-    quantised = to_int8(encoder, scheme, weights)
+    quantised = to_int8(rounded, scheme)
     graphs = OnnxGraphs(quantised.SerializeToString(), head)
     drift = np.abs(graphs.answers(pixels).score - reference)
     assert 0 < drift.max() < 10, "a scheme that changes nothing, or everything, is none"
@@ -65,9 +64,9 @@ def test_eight_bits_never_mix_images(
     assert ("DequantizeLinear" in kinds) != scheme.activations
 
 
-def test_layers_can_be_left_in_fp32(encoder: onnx.ModelProto, weights: dict[str, RoundedWeight]) -> None:
+def test_layers_can_be_left_in_fp32(encoder: onnx.ModelProto, rounded: Rounded) -> None:
     def products(scheme: Scheme) -> int:
-        return sum(node.op_type == "MatMulIntegerToFloat" for node in to_int8(encoder, scheme, weights).graph.node)
+        return sum(node.op_type == "MatMulIntegerToFloat" for node in to_int8(rounded, scheme).graph.node)
 
     everything = products(Scheme("all", activations=True))
     # The tower's two MLPs go from 64 to 128 and back.
@@ -98,22 +97,20 @@ def test_the_fastest_scheme_within_the_limit_is_chosen(
     chosen: int,
     tried: int,
     encoder: onnx.ModelProto,
-    weights: dict[str, RoundedWeight],
+    rounded: Rounded,
 ) -> None:
     measured = iter(drifts)
-    model, scheme, costs = choose_int8(encoder, weights, lambda _: next(measured), 2.0)
+    model, scheme, costs = choose_int8(rounded, lambda _: next(measured), 2.0)
     assert scheme == INT8_SCHEMES[chosen]
     assert list(costs.values()) == list(drifts[:tried])
-    assert model == to_int8(encoder, scheme, weights)
+    assert model == to_int8(rounded, scheme)
 
 
-def test_every_linear_layer_is_found_and_the_patches_stay_bytes(
-    encoder: onnx.ModelProto, weights: dict[str, RoundedWeight]
-) -> None:
+def test_every_linear_layer_is_found_and_the_patches_stay_bytes(encoder: onnx.ModelProto, rounded: Rounded) -> None:
     layers = linear_layers(encoder)
     # The patches; query, key, value, output and the MLP's two in each of the tower's two layers.
     assert [layer.weight.shape for layer in layers] == [(3072, 64), *([(64, 64)] * 4 + [(64, 128), (128, 64)]) * 2]
-    graph = to_int8(encoder, INT8_SCHEMES[0], weights).graph
+    graph = to_int8(rounded, INT8_SCHEMES[0]).graph
     makers = {name: node for node in graph.node for name in node.output}
     rows = [node.input[0] for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     assert makers[rows[0]].op_type == "Reshape"
@@ -121,9 +118,9 @@ def test_every_linear_layer_is_found_and_the_patches_stay_bytes(
 
 
 def test_gelu_is_quantised_without_a_sign_and_exactly_at_its_lowest(
-    encoder: onnx.ModelProto, weights: dict[str, RoundedWeight], pixels: np.ndarray
+    encoder: onnx.ModelProto, rounded: Rounded, pixels: np.ndarray
 ) -> None:
-    model = to_int8(encoder, INT8_SCHEMES[0], weights)
+    model = to_int8(rounded, INT8_SCHEMES[0])
     second = next(layer for layer in linear_layers(encoder) if len(layer.weight) == 128)
     model.graph.output.extend(
         onnx.helper.make_empty_tensor_value_info(name)

@@ -56,5 +56,5 @@ def test_after_the_last_layer_only_the_class_token_is_computed(pixels: np.ndarra
     graph = export_clip(ServedTower(random_clip(TINY))).graph
     shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in graph.value_info}
     norms = [shapes[node.output[0]] for node in graph.node if node.op_type == "LayerNormalization"]
-    # Before the layers; two in each of two layers, the last of which goes on with one token; after them.
-    assert [shape[1] for shape in norms] == [50, 50, 50, 50, 1, 64]
+    # Before the layers; two in the first, three in the last, of which one token asks and goes on; after them.
+    assert [shape[1] for shape in norms] == [50, 50, 50, 50, 1, 1, 64]
