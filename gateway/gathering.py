@@ -44,14 +44,19 @@ class Gathering:
             self._let_go()
         elif self._timer is None:
             self._timer = loop.call_later(self._seconds, self._let_go)
-        await turn
+        try:
+            await turn
+        finally:
+            # Who gives up does not count among those who wait.
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(turn)
 
     def _let_go(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for turn in self._waiting:
-            # Who has been cancelled is not there any more.
+            # One may have been cancelled a moment ago.
             if not turn.done():
                 turn.set_result(None)
         self._waiting.clear()
