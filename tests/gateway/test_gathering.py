@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-
-import pytest
+from collections.abc import Iterator
 
 from gateway.gathering import Gathering
 
@@ -17,9 +16,11 @@ async def settled(tasks: list[asyncio.Task[None]]) -> int:
     return sum(task.done() for task in tasks)
 
 
-@pytest.fixture
-def backlog() -> contextlib.ExitStack:
-    return contextlib.ExitStack()
+@contextlib.contextmanager
+def backlog(gathering: Gathering) -> Iterator[None]:
+    """One photo more than a single thread can measure."""
+    with gathering.coming(), gathering.coming():
+        yield
 
 
 async def test_without_a_backlog_nobody_waits() -> None:
@@ -29,11 +30,9 @@ async def test_without_a_backlog_nobody_waits() -> None:
     await asyncio.wait_for(gathering.join(), 1)
 
 
-async def test_with_a_backlog_they_go_when_they_are_enough(backlog: contextlib.ExitStack) -> None:
+async def test_with_a_backlog_they_go_when_they_are_enough() -> None:
     gathering = Gathering(threads=1, size=3, seconds=60)
-    with backlog:
-        for _ in range(2):
-            backlog.enter_context(gathering.coming())
+    with backlog(gathering):
         tasks = [asyncio.create_task(gathering.join()) for _ in range(2)]
         assert await settled(tasks) == 0
         tasks.append(asyncio.create_task(gathering.join()))
@@ -45,21 +44,17 @@ async def test_with_a_backlog_they_go_when_they_are_enough(backlog: contextlib.E
     assert await settled(tasks) == 2
 
 
-async def test_nobody_waits_longer_than_allowed(backlog: contextlib.ExitStack) -> None:
+async def test_nobody_waits_longer_than_allowed() -> None:
     gathering = Gathering(threads=1, size=100, seconds=0.05)
-    with backlog:
-        for _ in range(2):
-            backlog.enter_context(gathering.coming())
+    with backlog(gathering):
         await asyncio.wait_for(asyncio.gather(gathering.join(), gathering.join()), 5)
         # The clock starts anew for those who come after.
         await asyncio.wait_for(gathering.join(), 5)
 
 
-async def test_who_gives_up_holds_up_nobody(backlog: contextlib.ExitStack) -> None:
+async def test_who_gives_up_holds_up_nobody() -> None:
     gathering = Gathering(threads=1, size=3, seconds=60)
-    with backlog:
-        for _ in range(2):
-            backlog.enter_context(gathering.coming())
+    with backlog(gathering):
         tasks = [asyncio.create_task(gathering.join()) for _ in range(2)]
         await settled(tasks)
         tasks[0].cancel()
