@@ -101,8 +101,8 @@ check-images: setup  ## Run the Dockerfiles' own steps and commands without Dock
 	$(BIN)/python deploy/docker/check_install.py $(ARGS)
 
 docs: setup  ## Write the generated pages of the documentation
-	$(BIN)/python -m gateway.settings_table docs/settings.md
-	$(BIN)/python -m gateway.geometry.table docs/geometry.md
+	PYTHONPATH=docs $(BIN)/python -m facestats_docs.settings_table docs/settings.md
+	PYTHONPATH=docs $(BIN)/python -m facestats_docs.geometry_table docs/geometry.md
 
 clean:  ## Remove generated models, caches and the virtual environment
 	rm -rf $(VENV) .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,10 +26,10 @@ import pyarrow.parquet as pq
 from benchmarks.exports import exported_repository
 from benchmarks.photographs import disguises
 from benchmarks.stacks import StartedStack
-from bulk.blocks import Receipt
-from bulk.cluster import LOOPBACK_ENVIRONMENT, RAY_ENVIRONMENT
-from bulk.run import BulkOptions, Summary, run_bulk
-from gateway.faces import ScoreOptions
+from facestats.faces.measurer import ScoreOptions
+from facestats_bulk.blocks import Receipt
+from facestats_bulk.cluster import LOOPBACK_ENVIRONMENT, RAY_ENVIRONMENT
+from facestats_bulk.run import BulkOptions, Summary, run_bulk
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 NODES = 2

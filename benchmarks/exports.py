@@ -29,7 +29,7 @@ def exported_repository(precision: str) -> Path:
         ExportFailedError: The export refused.
     """
     repository = CACHE / precision
-    command = [sys.executable, "-m", "cli", "export", "--precision", precision, "--output", str(repository)]
+    command = [sys.executable, "-m", "facestats_cli", "export", "--precision", precision, "--output", str(repository)]
     for _ in range(2):
         if subprocess.run(command, check=False).returncode != 0:
             raise ExportFailedError(f"the {precision} export failed, see its message above.")

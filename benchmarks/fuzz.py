@@ -30,10 +30,10 @@ from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.mutations import mutants, seed_images
 from benchmarks.soak import resident_mb
 from benchmarks.stacks import START_TIMEOUT, StackError, free_ports, is_ready
-from gateway.app import create_app
-from gateway.imaging import ImageError, ImageLimits, decode_image
-from gateway.logging import configure_logging
-from gateway.settings import Settings
+from facestats.images.imaging import ImageError, ImageLimits, decode_image
+from facestats_gateway.app import create_app
+from facestats_gateway.logging import configure_logging
+from facestats_gateway.settings import Settings
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 ALLOWED_GROWTH = 0.05
@@ -167,7 +167,7 @@ def lone_gateway(log: Path) -> Iterator[tuple[str, int]]:
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "gateway", "--port", str(port)],
+            [sys.executable, "-m", "facestats_cli", "gateway", "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | settings,

@@ -28,7 +28,7 @@ class StartedGateway:
     def __init__(self, settings: Mapping[str, str], log: Path) -> None:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        self._command = [sys.executable, "-m", "cli", "gateway", "--port", str(port)]
+        self._command = [sys.executable, "-m", "facestats_cli", "gateway", "--port", str(port)]
         self._settings = dict(settings)
         self._log = log
 

@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway.geometry import measure
-from gateway.imaging import decode_image
-from gateway.landmarks import FaceMesh, capture
-from gateway.overlay import draw_overlay, encode_overlay
+from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.overlay import draw_overlay, encode_overlay
+from facestats.geometry import measure
+from facestats.images.imaging import decode_image
 
 DEFAULT_IMAGE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 

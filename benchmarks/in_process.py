@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Sample, sample_of
 from benchmarks.workload import Workload
-from gateway.alignment import aligned_crop
-from gateway.geometry import measure
-from gateway.imaging import ImageLimits, decode_image
-from gateway.landmarks import Capture, CaptureMode, FaceMesh, capture
-from gateway.preprocessing import clip_pixels
+from facestats.faces.landmarks import Capture, CaptureMode, FaceMesh, capture
+from facestats.geometry import measure
+from facestats.images.alignment import aligned_crop
+from facestats.images.imaging import ImageLimits, decode_image
+from facestats.images.preprocessing import clip_pixels
 
 
 def time_calls(call: Callable[[], Any], images: int, seconds: float, threads: int = 1) -> Sample:

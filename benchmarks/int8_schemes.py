@@ -29,16 +29,16 @@ from rich.progress import track
 
 from benchmarks.in_process import time_calls
 from benchmarks.markdown import markdown_table, replace_marked
-from export.calibration import Calibration, measure_calibration
-from export.clip import Clip, load_clip
-from export.graph import clip_module, export_clip, regressor_graph
-from export.int8 import INT8_SCHEMES, round_tower, to_int8
-from export.parity import BATCH_LIMITS, Answers, OnnxGraphs, batch_dependence, compare, torch_answers
-from export.photos import parity_files, rounding_files
-from export.sources import find_regressor
-from export.tower import ServedTower
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.calibration import Calibration, measure_calibration
+from facestats_export.clip import Clip, load_clip
+from facestats_export.graph import clip_module, export_clip, regressor_graph
+from facestats_export.int8 import INT8_SCHEMES, round_tower, to_int8
+from facestats_export.parity import BATCH_LIMITS, Answers, OnnxGraphs, batch_dependence, compare, torch_answers
+from facestats_export.photos import parity_files, rounding_files
+from facestats_export.sources import find_regressor
+from facestats_export.tower import ServedTower
 
 MARK = "int8 schemes"
 """Names the page's section."""

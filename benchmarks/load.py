@@ -26,7 +26,7 @@ from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.gateway_load import Arrival, LoadError, run_arrivals
 from benchmarks.soak import PHOTO, resident_mb
 from benchmarks.stacks import Stack, StartedStack
-from gateway.settings import Settings
+from facestats_gateway.settings import Settings
 
 ALLOWED_STATUSES = {200, 429, 503}
 ALLOWED_QUEUE_RATIO = 3.0

@@ -17,9 +17,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.markdown import markdown_table
-from export.photos import parity_files
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.photos import parity_files
 
 CACHE = Path(__file__).parent / "cache"
 """Where ``facestats bench`` keeps its exports."""

@@ -19,9 +19,9 @@ from benchmarks.exports import exported_repository, newest_model
 from benchmarks.in_process import OnnxRuntime
 from benchmarks.markdown import markdown_table, replace_marked
 from benchmarks.measurement import spread
-from export.photos import parity_files
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.photos import parity_files
 
 MARK = "precisions"
 PRECISIONS = ("fp32", "fp16", "int8")

@@ -36,7 +36,7 @@ from benchmarks.markdown import markdown_table, replace_marked
 from benchmarks.process_tree import ProcessTree
 from benchmarks.report import describe_machine
 from benchmarks.workload import Workload
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 
 PHOTO = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 MARK = "capacity"

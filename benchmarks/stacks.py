@@ -70,7 +70,7 @@ class StartedStack:
     def __enter__(self) -> Stack:
         port, grpc, http, metrics = free_ports(4)
         command = [
-            *(sys.executable, "-m", "cli", "up", "--repository", str(self._repository), "--port", str(port)),
+            *(sys.executable, "-m", "facestats_cli", "up", "--repository", str(self._repository), "--port", str(port)),
             *("--triton-grpc-port", str(grpc), "--triton-http-port", str(http), "--triton-metrics-port", str(metrics)),
         ]
         with self._log.open("wb") as log:

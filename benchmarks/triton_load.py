@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Sample
 from benchmarks.process_tree import ProcessTree
-from local_triton.perf_analyzer import run_perf_analyzer
+from facestats_local_triton.perf_analyzer import run_perf_analyzer
 
 MODELS = {"PIXELS": "attractiveness", "IMAGE": "attractiveness_image"}
 """Input tensor to the ensemble that takes it."""

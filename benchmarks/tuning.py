@@ -13,7 +13,7 @@ from benchmarks.gateway_load import GatewayLoad
 from benchmarks.measurement import Sample
 from benchmarks.stacks import StartedStack
 from benchmarks.workload import Workload
-from local_triton.tuning import Tuning, apply_tuning
+from facestats_local_triton.tuning import Tuning, apply_tuning
 
 MOST_LATENCY = 1.15
 """A lone photo may take this many times the fastest candidate's time: throughput is not bought with more."""

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.alignment import aligned_crop
-from gateway.imaging import decode_image
-from gateway.landmarks import FaceMesh, capture
-from gateway.preprocessing import clip_pixels
+from facestats.faces.landmarks import FaceMesh, capture
+from facestats.images.alignment import aligned_crop
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
 
 PHONE_SIZE = (4032, 3024)
 """Width and height of a 12-megapixel phone photo."""

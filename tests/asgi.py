@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from gateway.app import create_app
-from gateway.service import Service
-from gateway.settings import Settings
+from facestats_gateway.app import create_app
+from facestats_gateway.service import Service
+from facestats_gateway.settings import Settings
 
 NO_TRITON = "127.0.0.1:1"
 """Nobody listens on port 1."""

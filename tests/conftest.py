@@ -58,7 +58,7 @@ def exported_repository(root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """
     from rich.console import Console
 
-    from export.run import ExportOptions, export_models
+    from facestats_export.run import ExportOptions, export_models
 
     base = tmp_path_factory.getbasetemp()
     folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -34,7 +34,7 @@ class GatewayProcess:
     def __enter__(self) -> GatewayProcess:
         self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "gateway", "--port", str(self.port)],
+            [sys.executable, "-m", "facestats_cli", "gateway", "--port", str(self.port)],
             stdout=self._log,
             stderr=self._log,
             env=os.environ | {"FACESTATS_LOG_FORMAT": "json"} | self._settings,

@@ -46,7 +46,16 @@ class Stack:
     def __enter__(self) -> Stack:
         command = [
             *self.wrapper,
-            *(sys.executable, "-m", "cli", "up", "--repository", str(self.repository), "--port", str(self.port)),
+            *(
+                sys.executable,
+                "-m",
+                "facestats_cli",
+                "up",
+                "--repository",
+                str(self.repository),
+                "--port",
+                str(self.port),
+            ),
             *("--triton-grpc-port", str(self.grpc_port), "--triton-http-port", str(self.http_port)),
             *("--triton-metrics-port", str(self.metrics_port)),
         ]

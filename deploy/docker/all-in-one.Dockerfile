@@ -13,6 +13,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/facestats
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY core core
 COPY gateway gateway
 COPY cli cli
 COPY export export
@@ -29,6 +30,7 @@ WORKDIR /source
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY core core
 COPY gateway gateway
 COPY cli cli
 COPY export export

@@ -160,7 +160,7 @@ def check_gateway(stage: Stage) -> None:
     """The gateway starts without torch and its like, and says that Triton is missing."""
     stage.run("facestats gateway --help")
     stage.run(
-        'python -c "import sys; from gateway.app import create_app; create_app(); import cli.main;'
+        'python -c "import sys; from facestats_gateway.app import create_app; create_app(); import facestats_cli.main;'
         "heavy = {'torch', 'transformers', 'onnx', 'onnxruntime', 'jax', 'pytriton'} & set(sys.modules);"
         'sys.exit(str(heavy) if heavy else 0)"'
     )
@@ -181,8 +181,8 @@ def check_export(stage: Stage) -> None:
 def check_triton(stage: Stage) -> None:
     """What the Python model image_decoder imports is there and decodes a photo to CLIP's pixels."""
     stage.run(
-        'python -c "import pathlib; from gateway.imaging import decode_image;'
-        "from gateway.preprocessing import clip_pixels;"
+        'python -c "import pathlib; from facestats.images.imaging import decode_image;'
+        "from facestats.images.preprocessing import clip_pixels;"
         f"pixels = clip_pixels(decode_image(pathlib.Path('{PHOTO}').read_bytes()));"
         'assert pixels.shape == (224, 224, 3) and pixels.std() > 10"'
     )

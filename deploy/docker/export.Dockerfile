@@ -13,6 +13,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --create-home facestats
 WORKDIR /opt/facestats
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY core core
 COPY gateway gateway
 COPY cli cli
 COPY export export

@@ -7,6 +7,7 @@ WORKDIR /source
 RUN python -m venv /opt/facestats
 ENV PATH=/opt/facestats/bin:$PATH
 COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY core core
 COPY gateway gateway
 COPY cli cli
 COPY export export

@@ -5,8 +5,8 @@ FROM nvcr.io/nvidia/tritonserver:24.10-py3
 COPY deploy/docker/triton-requirements.txt /opt/facestats/requirements.txt
 RUN pip install --no-cache-dir --requirement /opt/facestats/requirements.txt
 
-# The decoder is the gateway's own, so both turn a file into the same pixels.
-COPY gateway/__init__.py gateway/imaging.py gateway/preprocessing.py /opt/facestats/gateway/
+# The decoder is the core's own, so gateway and Triton turn a file into the same pixels.
+COPY core/facestats /opt/facestats/facestats
 ENV PYTHONPATH=/opt/facestats PYTHONDONTWRITEBYTECODE=1
 
 # TensorRT's engines are built at the first start (minutes) and kept on a volume, which takes its owner from here.

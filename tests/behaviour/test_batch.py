@@ -9,9 +9,9 @@ import json
 import numpy as np
 from PIL import Image
 
-from gateway.batch import BatchScorer
-from gateway.deadline import Deadline
-from gateway.faces import ScoreOptions
+from facestats.deadline import Deadline
+from facestats.faces.measurer import ScoreOptions
+from facestats_gateway.batch import BatchScorer
 from tests.asgi import running_app
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.service import Service
+from facestats_gateway.service import Service
 from tests.asgi import running_app
 
 

@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.behaviour.name_server import NameServer
 from tests.export.spread_tower import write_spread_tower
 from tests.gateway_process import GatewayProcess
@@ -29,7 +29,7 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real repository with a small tower: four replicas and a gateway must fit on a small machine."""
     from rich.console import Console
 
-    from export.run import ExportOptions, export_models
+    from facestats_export.run import ExportOptions, export_models
 
     folder = tmp_path_factory.mktemp("small")
     tower = write_spread_tower(folder)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-import gateway.faces
-from gateway.geometry import Geometry, GeometryError, measure
-from gateway.health import TritonState
-from gateway.pipeline import Scorer
-from gateway.provenance import Provenance
-from gateway.settings import MOST_FACES, Settings
-from gateway.triton import Holistic
+import facestats.faces.measurer
+from facestats.geometry import Geometry, GeometryError, measure
+from facestats.holistic.provenance import Provenance
+from facestats.holistic.triton import Holistic
+from facestats.holistic.watch import TritonState
+from facestats.scoring.pipeline import Scorer
+from facestats_gateway.settings import MOST_FACES, Settings
 from tests.asgi import running_app
 
 
@@ -92,7 +92,7 @@ async def test_a_face_that_cannot_be_measured_leaves_the_others_theirs(
             raise GeometryError("The landmarks are degenerate: two of them coincide.")
         return measure(*arguments)
 
-    monkeypatch.setattr(gateway.faces, "measure", measure_second_only)
+    monkeypatch.setattr(facestats.faces.measurer, "measure", measure_second_only)
     async with running_app() as (client, _):
         both = await client.post("/v1/score", files={"image": two_faces}, params={"faces": "all"})
         measured.clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.gateway_process import GatewayProcess
 from tests.traffic import status_of, traffic
 

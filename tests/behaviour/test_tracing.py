@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.gateway_process import GatewayProcess
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 
-from gateway.preprocessing import clip_pixels
-from local_triton.perf_analyzer import run_perf_analyzer
+from facestats.images.preprocessing import clip_pixels
+from facestats_local_triton.perf_analyzer import run_perf_analyzer
 from tests.stack import Stack
 
 pytestmark = pytest.mark.integration

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.measurement import Sample
 from benchmarks.tuning import LONGEST_WAIT, MOST_LATENCY, Trial, admitted, choose, thread_splits
-from local_triton.tuning import Tuning
+from facestats_local_triton.tuning import Tuning
 
 
 def trial(instances: int, images_per_second: float, latency_ms: float) -> Trial:

@@ -19,7 +19,7 @@ def spread_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rich.console import Console
     from sklearn.linear_model import LogisticRegression
 
-    from export.run import ExportOptions, export_models
+    from facestats_export.run import ExportOptions, export_models
     from tests.export.spread_tower import write_spread_tower
 
     folder = tmp_path_factory.mktemp("spread")

@@ -22,12 +22,12 @@ import pytest
 from PIL import Image
 
 from benchmarks.bulk import ray_nodes
-from bulk.blocks import BLOCK_ATTEMPTS, Receipt
-from bulk.errors import BulkError
-from bulk.run import BulkOptions, Summary, run_bulk
-from bulk.schema import document_of
-from gateway.faces import ScoreOptions
-from gateway.settings import Settings
+from facestats.faces.measurer import ScoreOptions
+from facestats_bulk.blocks import BLOCK_ATTEMPTS, Receipt
+from facestats_bulk.errors import BulkError
+from facestats_bulk.run import BulkOptions, Summary, run_bulk
+from facestats_bulk.schema import document_of
+from facestats_gateway.settings import Settings
 from tests.stack import Stack
 
 pytestmark = pytest.mark.integration
@@ -205,7 +205,7 @@ def test_workers_let_triton_run_the_models(
     run: Run, spread_stack: Stack, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In two rounds, as a collection is scored that is larger than what is listed at a time."""
-    monkeypatch.setattr("bulk.run.ROUND_INPUTS", 12)
+    monkeypatch.setattr("facestats_bulk.run.ROUND_INPUTS", 12)
     photos = sorted(str(path) for path in collection.folder.glob("0[01]?.jpg"))
     options = replace(
         run.options,

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from bulk.blocks import Block
-from bulk.engine import Engine, EngineOptions
-from bulk.errors import BulkError
-from bulk.inputs import ImageInput, list_inputs, open_url
-from bulk.run import BulkOptions, engine_options
-from bulk.schema import UNREADABLE
-from gateway.errors import Problem
-from gateway.pipeline import Scorer
-from gateway.schemas import ScoreDocument
+from facestats.problems import Problem
+from facestats.scoring.pipeline import Scorer
+from facestats.scoring.schemas import ScoreDocument
+from facestats_bulk.blocks import Block
+from facestats_bulk.engine import Engine, EngineOptions
+from facestats_bulk.errors import BulkError
+from facestats_bulk.inputs import ImageInput, list_inputs, open_url
+from facestats_bulk.run import BulkOptions, engine_options
+from facestats_bulk.schema import UNREADABLE
 from tests.bulk.test_schema import document
 
 Script = Callable[[bytes, int], ScoreDocument]

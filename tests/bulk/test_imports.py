@@ -8,7 +8,7 @@ import sys
 
 def test_gateway_and_command_line_do_not_load_ray() -> None:
     code = (
-        "import sys, gateway.app, cli.main; "
+        "import sys, facestats_gateway.app, facestats_cli.main; "
         "print([name for name in ('ray', 'pyarrow', 'fsspec') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

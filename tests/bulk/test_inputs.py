@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulk.blocks import Block, read_file, read_rows, split_blocks
-from bulk.errors import BulkError
-from bulk.inputs import ImageInput, list_inputs
+from facestats_bulk.blocks import Block, read_file, read_rows, split_blocks
+from facestats_bulk.errors import BulkError
+from facestats_bulk.inputs import ImageInput, list_inputs
 
 
 @pytest.fixture

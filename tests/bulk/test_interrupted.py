@@ -30,7 +30,7 @@ def test_interrupted_run_is_finished_by_the_next(
     collection.mkdir()
     for index, photo in enumerate(photos):
         (collection / f"{index}.jpg").write_bytes(photo)
-    command = [sys.executable, "-m", "cli", "bulk", str(collection), str(output)]
+    command = [sys.executable, "-m", "facestats_cli", "bulk", str(collection), str(output)]
     command += ["--repository", str(spread_repository), "--capture", "fast", "--rows-per-file", "4", "--cpus", "1"]
 
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:

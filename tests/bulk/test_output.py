@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulk.blocks import Block
-from bulk.errors import BulkError
-from bulk.inputs import ImageInput, input_key
-from bulk.output import BlockCounts, OutputFolder
-from bulk.schema import UNREADABLE, output_schema, problem_row
-from gateway.errors import PROBLEM_TYPES
+from facestats.problems import PROBLEM_TYPES
+from facestats_bulk.blocks import Block
+from facestats_bulk.errors import BulkError
+from facestats_bulk.inputs import ImageInput, input_key
+from facestats_bulk.output import BlockCounts, OutputFolder
+from facestats_bulk.schema import UNREADABLE, output_schema, problem_row
 
 IDENTITY = {"model": "sha256:1", "crop": "aligned"}
 A, B, C = (ImageInput(f"/{name}.jpg", f"/{name}.jpg") for name in "abc")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bulk.cluster import Pool, choose_pool
-from bulk.errors import BulkError
+from facestats_bulk.cluster import Pool, choose_pool
+from facestats_bulk.errors import BulkError
 
 
 @pytest.mark.parametrize(

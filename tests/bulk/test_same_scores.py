@@ -13,15 +13,15 @@ import httpx
 import numpy as np
 import pytest
 
-from bulk.blocks import Block
-from bulk.engine import EngineOptions, open_engine, triton_provenance
-from bulk.errors import BulkError
-from bulk.inputs import ImageInput
-from bulk.onnx_backend import OnnxBackend, ServedGraphs, check_golden_case, read_served_graphs
-from bulk.run import BulkOptions, engine_options
-from bulk.schema import document_of
-from gateway.faces import ScoreOptions
-from gateway.settings import Settings
+from facestats.faces.measurer import ScoreOptions
+from facestats.holistic.onnx import OnnxBackend, ServedGraphs, check_golden_case, read_served_graphs
+from facestats_bulk.blocks import Block
+from facestats_bulk.engine import EngineOptions, open_engine, triton_provenance
+from facestats_bulk.errors import BulkError
+from facestats_bulk.inputs import ImageInput
+from facestats_bulk.run import BulkOptions, engine_options
+from facestats_bulk.schema import document_of
+from facestats_gateway.settings import Settings
 from tests.stack import Stack
 
 pytestmark = pytest.mark.integration

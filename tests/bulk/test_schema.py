@@ -7,10 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bulk.inputs import ImageInput
-from bulk.schema import UNREADABLE, arrow_type, document_of, output_schema, problem_row, scored_row
-from gateway.geometry.reference import GROUPS
-from gateway.schemas import (
+from facestats.geometry.reference import GROUPS
+from facestats.scoring.schemas import (
     AttributeDocument,
     BlendDocument,
     FaceDocument,
@@ -23,6 +21,8 @@ from gateway.schemas import (
     ScoreDocument,
     TimingDocument,
 )
+from facestats_bulk.inputs import ImageInput
+from facestats_bulk.schema import UNREADABLE, arrow_type, document_of, output_schema, problem_row, scored_row
 
 ITEM = ImageInput("me", "/photos/me.jpg")
 

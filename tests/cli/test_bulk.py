@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from facestats_cli.main import app
 
 
 def refusal(*arguments: object) -> str:

@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.calibrate import measure_raw, served_regressor
-from cli.main import app
+from facestats_cli.calibrate import measure_raw, served_regressor
+from facestats_cli.main import app
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:

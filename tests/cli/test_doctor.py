@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli import doctor
-from cli.main import app
+from facestats_cli import doctor
+from facestats_cli.main import app
 
 CONFIG = """name: "{name}"
 backend: "{backend}"

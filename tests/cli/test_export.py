@@ -10,9 +10,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from cli.export import attribute_files
-from cli.main import app
-from export.repository import ENCODER, REGRESSOR, read_parameters
+from facestats_cli.export import attribute_files
+from facestats_cli.main import app
+from facestats_export.repository import ENCODER, REGRESSOR, read_parameters
 from tests.export.spread_tower import write_spread_tower
 
 
@@ -52,7 +52,7 @@ def test_another_process_writes_the_same_bytes_and_a_third_run_nothing(tmp_path:
         return ["export", *map(str, files), "--no-triton", "--output", str(output)]
 
     environment = {"PYTHONHASHSEED": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "cli", *arguments(outputs[0])]
+    command = [sys.executable, "-m", "facestats_cli", *arguments(outputs[0])]
     said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=environment).stderr
     assert "onnxruntime against PyTorch" in said
     assert CliRunner().invoke(app, arguments(outputs[1])).exit_code == 0

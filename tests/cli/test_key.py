@@ -6,8 +6,8 @@ import hashlib
 
 from typer.testing import CliRunner
 
-from cli.main import app
-from gateway.access import parse_api_keys
+from facestats_cli.main import app
+from facestats_gateway.access import parse_api_keys
 
 
 def test_entry_belongs_to_the_key_and_no_two_are_alike() -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from cli.main import app
+from facestats_cli.main import app
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -43,7 +43,7 @@ def test_completion_finds_the_commands(shell: str) -> None:
         "COMP_CWORD": "1",
     }
     result = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv[0] = 'facestats'; from cli.main import main; main()"],
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'facestats'; from facestats_cli.main import main; main()"],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -60,14 +60,14 @@ def test_unknown_command_is_refused_with_a_hint() -> None:
 
 
 def test_a_command_whose_extra_is_not_installed_says_so_in_one_sentence() -> None:
-    blocked = "import sys; sys.argv = ['facestats', 'export']; sys.modules['export.run'] = None; "
+    blocked = "import sys; sys.argv = ['facestats', 'export']; sys.modules['facestats_export.run'] = None; "
     result = subprocess.run(
-        [sys.executable, "-c", blocked + "from cli.main import main; main()"],
+        [sys.executable, "-c", blocked + "from facestats_cli.main import main; main()"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 1
-    assert "lacks 'export.run'" in result.stderr
+    assert "lacks 'facestats_export.run'" in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli import up
-from cli.gateway import local_url
+from facestats_cli import up
+from facestats_gateway.command import local_url
 
 USUAL = {8000, 8001, 8002}
 

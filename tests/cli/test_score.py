@@ -21,7 +21,7 @@ from tests.stack import Stack, free_port
 def score(*arguments: str | Path, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs ``facestats score``."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", "score", *map(str, arguments), "--url", url],
+        [sys.executable, "-m", "facestats_cli", "score", *map(str, arguments), "--url", url],
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "120"} | environment,

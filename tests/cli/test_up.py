@@ -24,7 +24,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def up(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs ``facestats up``, which is expected to refuse."""
-    command = [sys.executable, "-m", "cli", "up", *arguments]
+    command = [sys.executable, "-m", "facestats_cli", "up", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, timeout=60, check=False)
 
 
@@ -74,7 +74,7 @@ def test_ctrl_c_leaves_no_process_and_no_shared_memory(exported_repository: Path
 
 
 def test_environment_names_the_port_and_the_real_one_is_printed(exported_repository: Path) -> None:
-    command = [sys.executable, "-m", "cli", "up", "--repository", str(exported_repository)]
+    command = [sys.executable, "-m", "facestats_cli", "up", "--repository", str(exported_repository)]
     environment = os.environ | {"FACESTATS_PORT": "0"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facestats.geometry import METRICS
 from facestats_client import (
     AsyncFaceStatsClient,
     BadParameterError,
@@ -23,7 +24,6 @@ from facestats_client import (
     TritonScorer,
     calculate_attractiveness_score,
 )
-from gateway.geometry import METRICS
 from tests.stack import Stack, free_port
 
 pytestmark = pytest.mark.integration

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from packaging.requirements import Requirement
 
+from facestats.problems import PROBLEM_TYPES, Problem
 from facestats_client.errors import ERROR_OF_CODE, NoFaceError, ProblemError, ServiceBusyError
 from facestats_client.requests import raise_for_problem
-from gateway.errors import PROBLEM_TYPES, Problem
 
 
 def test_every_problem_type_of_the_gateway_is_known() -> None:

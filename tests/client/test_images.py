@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facestats.images.imaging import decode_image
 from facestats_client.images import image_bytes
-from gateway.imaging import decode_image
 
 
 def test_files_and_bytes_are_sent_untouched(example_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
+from facestats.scoring import schemas
 from facestats_client import results
-from gateway import schemas
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from facestats.problems import Problem
 from facestats_client import (
     AsyncFaceStatsClient,
     FaceStatsClient,
@@ -20,7 +21,6 @@ from facestats_client import (
     ServiceUnreachableError,
     calculate_attractiveness_score,
 )
-from gateway.errors import Problem
 from tests.stack import free_port
 
 ANSWER = {

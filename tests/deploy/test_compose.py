@@ -85,7 +85,7 @@ def test_the_gpu_profile_reserves_a_gpu_and_keeps_its_engines(services: dict[str
 
 
 def test_the_gateways_settings_exist(services: dict[str, dict[str, Any]]) -> None:
-    from gateway.settings import Settings
+    from facestats_gateway.settings import Settings
 
     prefix = "FACESTATS_"
     for variable in services["gateway"]["environment"]:

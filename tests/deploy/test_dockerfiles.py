@@ -64,7 +64,7 @@ def test_tritons_image_is_the_wheels_version(root: Path) -> None:
 
 
 def test_the_real_triton_knows_every_option_of_the_images_command(root: Path) -> None:
-    from local_triton.installation import find_installation
+    from facestats_local_triton.installation import find_installation
 
     installation = find_installation()
     answer = subprocess.run(
@@ -95,22 +95,16 @@ def test_the_decoders_requirements_fit_the_projects(root: Path) -> None:
 
 
 def test_tritons_python_models_import_only_what_its_image_has(root: Path) -> None:
-    """The gateway's modules in the image must import without the gateway's dependencies."""
+    """The core's modules that decode must import without the rest of its dependencies."""
     code = (
-        "import sys; before = set(sys.modules); import gateway.imaging, gateway.preprocessing;"
+        "import sys; before = set(sys.modules); import facestats.images.imaging, facestats.images.preprocessing;"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
-    installed = {"PIL", "numpy", "pillow_heif", "gateway"}
+    installed = {"PIL", "numpy", "pillow_heif", "facestats"}
     third_party = {name for name in loaded.split() if name not in sys.stdlib_module_names and not name.startswith("_")}
     assert third_party - {"defusedxml", "mkl", "cython_runtime"} <= installed
-    copied = " ".join(line for line in instructions(root, "triton") if line.startswith("COPY gateway"))
-    own = subprocess.run(
-        [sys.executable, "-c", code.replace(".split('.')[0]", "")], cwd=root, capture_output=True, text=True, check=True
-    ).stdout.split()
-    for module in own:
-        if module.startswith("gateway."):
-            assert module.replace(".", "/") + ".py" in copied
+    assert any(line.startswith("COPY core/facestats ") for line in instructions(root, "triton"))
 
 
 def test_render_builds_the_all_in_one_image(root: Path) -> None:
@@ -135,8 +129,10 @@ def test_the_command_line_imports_only_what_the_image_copies(root: Path, name: s
     # Without this environment's editable installation, which would find what the image lacks.
     code = (
         "import sys; sys.meta_path = [finder for finder in sys.meta_path if '__editable__' not in str(finder)];"
-        f"sys.path = [path for path in sys.path if path != {str(root)!r}]; sys.path.insert(0, {str(tmp_path)!r});"
-        "import cli.main, gateway.app; print(*{name.split('.')[0] for name in sys.modules})"
+        f"sys.path = [path for path in sys.path if path != {str(root)!r}];"
+        "parts = 'core', 'gateway', 'export', 'local_triton', 'cli';"
+        f"sys.path[:0] = [{str(tmp_path)!r} + '/' + part for part in parts];"
+        "import facestats_cli.main, facestats_gateway.app; print(*{name.split('.')[0] for name in sys.modules})"
     )
     answer = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -149,7 +145,7 @@ def test_the_command_line_imports_only_what_the_image_copies(root: Path, name: s
 def test_the_images_command_is_one_of_ours(root: Path, name: str) -> None:
     from typer.testing import CliRunner
 
-    from cli.main import app
+    from facestats_cli.main import app
 
     command = instructions(root, name)[-1]
     words = command.removeprefix("CMD ").replace('"', " ").replace("[", " ").replace("]", " ").replace(",", " ").split()

@@ -130,7 +130,7 @@ def test_grpc_clients_see_every_replica(rendered: dict[tuple[str, str], Manifest
 
 
 def test_the_gateways_settings_exist(rendered: dict[tuple[str, str], Manifest]) -> None:
-    from gateway.settings import Settings
+    from facestats_gateway.settings import Settings
 
     (container,) = rendered["Deployment", "gateway"]["spec"]["template"]["spec"]["containers"]
     for variable in container["env"]:

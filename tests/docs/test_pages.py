@@ -9,9 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
-from cli.main import app
-from gateway.metrics import Metrics
-from gateway.settings import Settings
+from facestats_cli.main import app
+from facestats_gateway.metrics import Metrics
+from facestats_gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "client" / "README.md", *(ROOT / "docs").glob("*.md")])

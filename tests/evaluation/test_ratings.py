@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.ratings import EvaluationError, RatedPhoto, read_ratings
+from facestats_evaluation.ratings import EvaluationError, RatedPhoto, read_ratings
 
 
 def write(folder: Path, text: str) -> Path:

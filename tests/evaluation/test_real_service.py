@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def evaluate(root: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", "evaluate", *map(str, arguments)]
+    command = [sys.executable, "-m", "facestats_cli", "evaluate", *map(str, arguments)]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=240)
 
 

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from evaluation.ratings import EvaluationError
-from evaluation.run import CACHE_NAME, DOCUMENT_NAME, EvaluationOptions, run_evaluation
+from facestats_evaluation.ratings import EvaluationError
+from facestats_evaluation.run import CACHE_NAME, DOCUMENT_NAME, EvaluationOptions, run_evaluation
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
 

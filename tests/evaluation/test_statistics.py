@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics import Values, agreement, agreement_within, group_gaps
+from facestats_evaluation.statistics import Values, agreement, agreement_within, group_gaps
 
 pytestmark = pytest.mark.filterwarnings("error")
 

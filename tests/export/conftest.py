@@ -9,11 +9,11 @@ import onnx
 import pytest
 from rich.console import Console
 
-from export.checkpoints import load_regressor
-from export.clip import load_clip
-from export.graph import clip_module, export_clip
-from export.run import ExportOptions, ExportReport, export_models
-from export.tower import ServedTower
+from facestats_export.checkpoints import load_regressor
+from facestats_export.clip import load_clip
+from facestats_export.graph import clip_module, export_clip
+from facestats_export.run import ExportOptions, ExportReport, export_models
+from facestats_export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower, parity_pixels, write_spread_tower
 
 
@@ -54,7 +54,7 @@ def encoder(tower: SpreadTower) -> onnx.ModelProto:
 @pytest.fixture(scope="session")
 def embeddings(tower: SpreadTower, pixels: np.ndarray) -> np.ndarray:
     """[32, 512] float32, PyTorch's."""
-    from export.parity import torch_answers
+    from facestats_export.parity import torch_answers
 
     module = clip_module(load_clip(str(tower.snapshot), print))
     return torch_answers(module, load_regressor(tower.regressor), pixels)[0]

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from export.calibration import QUANTILES, Calibration
-from export.clip import Clip
-from export.graph import clip_module
-from export.parity import torch_answers
-from export.photos import parity_files
-from export.regressor import Regressor, untrained_regressor
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.calibration import QUANTILES, Calibration
+from facestats_export.clip import Clip
+from facestats_export.graph import clip_module
+from facestats_export.parity import torch_answers
+from facestats_export.photos import parity_files
+from facestats_export.regressor import Regressor, untrained_regressor
 
 TINY = CLIPVisionConfig(
     hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, projection_dim=512, patch_size=32
@@ -58,7 +58,7 @@ def save_regressor(regressor: Regressor, path: Path) -> None:
 
 def write_spread_tower(folder: Path, config: CLIPVisionConfig = TINY, seed: int = 0) -> SpreadTower:
     """Writes a tower, a regressor and its calibration on which different photos get different scores."""
-    from export.checkpoints import load_regressor
+    from facestats_export.checkpoints import load_regressor
 
     save_regressor(untrained_regressor(), folder / "regressor.pt")
     regressor = load_regressor(folder / "regressor.pt")

@@ -16,8 +16,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from export.attributes import PROBABILITY_LIMIT, check_head, load_head
-from export.errors import ExportError
+from facestats_export.attributes import PROBABILITY_LIMIT, check_head, load_head
+from facestats_export.errors import ExportError
 from tests.export.pickle_bomb import Bomb, assert_harmless
 
 

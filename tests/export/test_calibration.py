@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration import QUANTILES, Calibration, bundled_calibration, load_calibration, measure_calibration
-from export.errors import ExportError
-from export.sources import PUBLIC_SHA256
+from facestats_export.calibration import (
+    QUANTILES,
+    Calibration,
+    bundled_calibration,
+    load_calibration,
+    measure_calibration,
+)
+from facestats_export.errors import ExportError
+from facestats_export.sources import PUBLIC_SHA256
 
 RISING = np.sort(np.random.default_rng(3).normal(1.25, 0.09, QUANTILES))
 

@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import nn
 
-from export.checkpoints import load_regressor
-from export.errors import ExportError
+from facestats_export.checkpoints import load_regressor
+from facestats_export.errors import ExportError
 from tests.export.pickle_bomb import Bomb, assert_harmless
 
 INPUTS = np.random.default_rng(1).standard_normal((64, 512)).astype(np.float32)

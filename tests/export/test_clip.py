@@ -10,8 +10,8 @@ import torch
 from huggingface_hub import constants
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from export.clip import load_clip
-from export.errors import ExportError
+from facestats_export.clip import load_clip
+from facestats_export.errors import ExportError
 from tests.export.spread_tower import TINY, SpreadTower
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tritonclient.grpc import model_config_pb2
 
-from export.attributes import AttributeHead
-from export.configs import model_configs
-from export.repository import ENCODER, ENSEMBLES, REGRESSOR, tracked_models
+from facestats_export.attributes import AttributeHead
+from facestats_export.configs import model_configs
+from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, tracked_models
 
 HEAD = AttributeHead("SMILE", ("no", "yes", "wide"), None, b"", "ab" * 32)
 
@@ -103,8 +103,8 @@ def test_no_ensemble_output_feeds_a_step(name: str, source: Path) -> None:
 
 
 def test_golden_tolerance_and_parameters_are_text(source: Path) -> None:
-    from export.provenance import golden_parameters
-    from gateway.provenance import Provenance
+    from facestats.holistic.provenance import Provenance
+    from facestats_export.provenance import golden_parameters
 
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     embedding = np.random.default_rng(1).standard_normal(512).astype(np.float32)

@@ -10,8 +10,8 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-from export.errors import ExportError
-from export.estimators import load_estimator
+from facestats_export.errors import ExportError
+from facestats_export.estimators import load_estimator
 from tests.export.pickle_bomb import Bomb, assert_harmless
 
 

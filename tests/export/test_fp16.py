@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from export.calibration import load_calibration
-from export.checkpoints import load_regressor
-from export.fp16 import to_fp16
-from export.graph import regressor_graph
-from export.parity import SCORE_LIMITS, TELLING_SPREAD, OnnxGraphs
+from facestats_export.calibration import load_calibration
+from facestats_export.checkpoints import load_regressor
+from facestats_export.fp16 import to_fp16
+from facestats_export.graph import regressor_graph
+from facestats_export.parity import SCORE_LIMITS, TELLING_SPREAD, OnnxGraphs
 from tests.export.spread_tower import SpreadTower
 
 

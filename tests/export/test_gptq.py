@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from export.gptq import RoundedWeight, round_weight, second_moments
-from export.graph import linear_layers
+from facestats_export.gptq import RoundedWeight, round_weight, second_moments
+from facestats_export.graph import linear_layers
 
 
 def nearest(weight: np.ndarray) -> RoundedWeight:

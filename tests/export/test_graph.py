@@ -7,12 +7,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from export.calibration import QUANTILES, Calibration, bundled_calibration
-from export.clip import load_clip
-from export.graph import export_clip, regressor_graph
-from export.regressor import Layer, untrained_regressor
-from export.sources import PUBLIC_SHA256
-from export.tower import ServedTower
+from facestats_export.calibration import QUANTILES, Calibration, bundled_calibration
+from facestats_export.clip import load_clip
+from facestats_export.graph import export_clip, regressor_graph
+from facestats_export.regressor import Layer, untrained_regressor
+from facestats_export.sources import PUBLIC_SHA256
+from facestats_export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower
 
 FIRST_NUMBER = Layer(np.eye(1, 512, dtype=np.float32), np.zeros(1, np.float32))

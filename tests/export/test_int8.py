@@ -10,15 +10,15 @@ import onnxruntime
 import pytest
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from export.calibration import load_calibration
-from export.checkpoints import load_regressor
-from export.graph import linear_layers, regressor_graph
-from export.int8 import INT8_SCHEMES, Rounded, Scheme, choose_int8, round_tower, to_int8
-from export.parity import BATCH_LIMITS, TELLING_SPREAD, OnnxGraphs, batch_dependence
-from export.photos import rounding_files
-from export.proof import Proof
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.calibration import load_calibration
+from facestats_export.checkpoints import load_regressor
+from facestats_export.graph import linear_layers, regressor_graph
+from facestats_export.int8 import INT8_SCHEMES, Rounded, Scheme, choose_int8, round_tower, to_int8
+from facestats_export.parity import BATCH_LIMITS, TELLING_SPREAD, OnnxGraphs, batch_dependence
+from facestats_export.photos import rounding_files
+from facestats_export.proof import Proof
 from tests.export.spread_tower import SpreadTower
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.layer_stack import BatchNorm, NotAStackError, Operation, Relu, fold, operations_of_state_dict
-from export.regressor import Layer, run_layers
+from facestats_export.layer_stack import BatchNorm, NotAStackError, Operation, Relu, fold, operations_of_state_dict
+from facestats_export.regressor import Layer, run_layers
 
 RANDOM = np.random.default_rng(0)
 

@@ -10,9 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from export.calibration import Calibration, measure_calibration
-from export.errors import ExportError
-from export.parity import (
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_export.calibration import Calibration, measure_calibration
+from facestats_export.errors import ExportError
+from facestats_export.parity import (
     Answers,
     OnnxGraphs,
     batch_dependence,
@@ -21,8 +23,6 @@ from export.parity import (
     preprocessing_difference,
     proving_calibration,
 )
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
 
 RANDOM = np.random.default_rng(0)
 

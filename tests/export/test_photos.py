@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from export.errors import ExportError
-from export.photos import AUGMENTATIONS, EXAMPLE, ROUNDING_PHOTOS, parity_files, rounding_files
-from gateway.imaging import decode_image
+from facestats.images.imaging import decode_image
+from facestats_export.errors import ExportError
+from facestats_export.photos import AUGMENTATIONS, EXAMPLE, ROUNDING_PHOTOS, parity_files, rounding_files
 
 
 def test_by_default_the_example_in_many_disguises_always_the_same() -> None:

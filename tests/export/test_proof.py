@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from export.parity import SCORE_LIMITS, Comparison
-from export.proof import Proof, proof_json, proof_markdown
+from facestats_export.parity import SCORE_LIMITS, Comparison
+from facestats_export.proof import Proof, proof_json, proof_markdown
 
 GOOD = Comparison("onnxruntime", 32, 0.999999, 1e-6, 0.01, 0.002, 0.9999)
 PROOF = Proof(

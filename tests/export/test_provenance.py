@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.configs import model_configs
-from export.provenance import GOLDEN_TOLERANCE, configs_sha256, graphs_sha256, library_versions
-from export.repository import ENCODER
-from gateway.blend import BlendWeights
-from gateway.provenance import UNKNOWN, Provenance
+from facestats.holistic.provenance import UNKNOWN, Provenance
+from facestats.scoring.blend import BlendWeights
+from facestats_export.configs import model_configs
+from facestats_export.provenance import GOLDEN_TOLERANCE, configs_sha256, graphs_sha256, library_versions
+from facestats_export.repository import ENCODER
 
 PARAMETERS = {
     "clip": "some tower",

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import model_config_pb2
 
-from export.configs import model_configs
-from export.errors import ExportError
-from export.publish import exclusive, publish, rollback
-from export.repository import (
+from facestats_export.configs import model_configs
+from facestats_export.errors import ExportError
+from facestats_export.publish import exclusive, publish, rollback
+from facestats_export.repository import (
     ENCODER,
     ENSEMBLES,
     REGRESSOR,

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from export.errors import ExportError
-from export.repository import ENSEMBLES, prepare_repository, read_config, read_parameters, tracked_models, versions
+from facestats_export.errors import ExportError
+from facestats_export.repository import (
+    ENSEMBLES,
+    prepare_repository,
+    read_config,
+    read_parameters,
+    tracked_models,
+    versions,
+)
 
 
 def test_another_folder_gets_the_tracked_files_only(root: Path, tmp_path: Path) -> None:

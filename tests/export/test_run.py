@@ -14,15 +14,15 @@ import onnx
 import pytest
 import torch
 
-import export.run
-from export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
-from export.checkpoints import load_regressor
-from export.clip import Clip, load_clip
-from export.errors import ExportError
-from export.fp16 import to_fp16
-from export.parity import TELLING_SPREAD, OnnxGraphs
-from export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
-from export.run import ExportReport
+import facestats_export.run
+from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
+from facestats_export.checkpoints import load_regressor
+from facestats_export.clip import Clip, load_clip
+from facestats_export.errors import ExportError
+from facestats_export.fp16 import to_fp16
+from facestats_export.parity import TELLING_SPREAD, OnnxGraphs
+from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
+from facestats_export.run import ExportReport
 from tests.export.conftest import quietly, spread_options
 from tests.export.spread_tower import TINY, SpreadTower, write_snapshot
 
@@ -110,7 +110,7 @@ def test_interrupted_it_leaves_the_repository_as_it_was(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(export.run, "golden_parameters", interrupt)
+        patched.setattr(facestats_export.run, "golden_parameters", interrupt)
         with pytest.raises(KeyboardInterrupt):
             quietly(spread_options(tower, copy, force=True))
     assert contents(copy) == before
@@ -133,7 +133,7 @@ def test_a_failed_proof_publishes_nothing_and_force_is_recorded(
     copy: Path, tower: SpreadTower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(copy)
-    monkeypatch.setattr(export.run, "to_fp16", broken_conversion)
+    monkeypatch.setattr(facestats_export.run, "to_fp16", broken_conversion)
     with pytest.raises(ExportError, match=r"worst score drift is .* \(limit 0\.5\)\. Nothing was published"):
         quietly(spread_options(tower, copy, precision="fp16"))
     assert contents(copy) == before

@@ -21,13 +21,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from export.checkpoints import load_regressor
-from export.graph import regressor_graph
-from export.parity import TELLING_SPREAD
-from export.photos import parity_files
-from export.regressor import Layer
-from export.repository import ENCODER, REGRESSOR, live_version
-from local_triton.server import TritonPorts
+from facestats_export.checkpoints import load_regressor
+from facestats_export.graph import regressor_graph
+from facestats_export.parity import TELLING_SPREAD
+from facestats_export.photos import parity_files
+from facestats_export.regressor import Layer
+from facestats_export.repository import ENCODER, REGRESSOR, live_version
+from facestats_local_triton.server import TritonPorts
 from tests.export.conftest import quietly, spread_options
 from tests.export.spread_tower import SpreadTower, write_spread_tower
 from tests.local_triton.triton_client import infer
@@ -106,7 +106,7 @@ def live(service: Stack, repository: Path) -> Iterator[dict[str, Any]]:
     before, version = card(service), live_version(repository)
     yield before
     if live_version(repository) != version:
-        command = [sys.executable, "-m", "cli", "rollback", "--repository", str(repository)]
+        command = [sys.executable, "-m", "facestats_cli", "rollback", "--repository", str(repository)]
         subprocess.run(command, check=True, capture_output=True)
     until(lambda: card(service)["receipt"] == before["receipt"] and ready(service).status_code == 200)
 
@@ -148,7 +148,7 @@ async def test_a_version_goes_live_and_back_under_load_without_a_failed_request(
         await asyncio.to_thread(until, lambda: card(service)["receipt"] != live["receipt"])
         await seen.until(200, 16)
         both = rounded(seen.scores)
-        command = [sys.executable, "-m", "cli", "rollback", "--repository", str(repository)]
+        command = [sys.executable, "-m", "facestats_cli", "rollback", "--repository", str(repository)]
         await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
         await asyncio.to_thread(until, lambda: card(service)["receipt"] == live["receipt"])
         seen.scores.clear()
@@ -192,9 +192,9 @@ def test_a_changed_file_is_found_by_the_service_itself(
 def test_a_changed_tower_is_found_by_its_embedding(
     service: Stack, repository: Path, live: dict[str, Any], tmp_path: Path
 ) -> None:
-    from export.clip import load_clip
-    from export.graph import export_clip
-    from export.tower import ServedTower
+    from facestats_export.clip import load_clip
+    from facestats_export.graph import export_clip
+    from facestats_export.tower import ServedTower
 
     other = write_spread_tower(tmp_path, seed=2)
     path = repository / ENCODER / str(live_version(repository)) / "model.onnx"
@@ -221,7 +221,7 @@ def test_without_a_calibration_there_is_no_score_anywhere(
     both = {"front_image": photo, "side_image": photo}
     looks = httpx.post(f"{service.url}/api/analyze-face", files=both, timeout=60)
     assert looks.json()["overall"]["psl"] is None
-    command = [sys.executable, "-m", "cli", "score", str(photos[0]), "--url", service.url]
+    command = [sys.executable, "-m", "facestats_cli", "score", str(photos[0]), "--url", service.url]
     table = subprocess.run(command, check=True, capture_output=True, text=True)
     # Lines are folded at 80 columns, wherever the path's length puts that.
     said = " ".join(table.stdout.split())
@@ -301,7 +301,18 @@ def test_calibrate_measures_the_running_service(
 ) -> None:
     folder = photos[0].parent
     command = [
-        *(sys.executable, "-m", "cli", "calibrate", "--images", str(folder), "--name", "lights", "--least", "3"),
+        *(
+            sys.executable,
+            "-m",
+            "facestats_cli",
+            "calibrate",
+            "--images",
+            str(folder),
+            "--name",
+            "lights",
+            "--least",
+            "3",
+        ),
         *("--output", str(tmp_path / "lights.json"), "--url", service.url, "--source", "the example in other lights"),
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -8,11 +8,11 @@ import onnxruntime
 import pytest
 
 from benchmarks.int8_schemes import with_outliers
-from export.clip import load_clip
-from export.gptq import second_moments
-from export.graph import export_clip, linear_layers
-from export.smoothing import smoothed
-from export.tower import ServedTower
+from facestats_export.clip import load_clip
+from facestats_export.gptq import second_moments
+from facestats_export.graph import export_clip, linear_layers
+from facestats_export.smoothing import smoothed
+from facestats_export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower
 
 

@@ -9,9 +9,9 @@ import httpx
 import numpy as np
 import pytest
 
-from export import sources
-from export.errors import ExportError
-from export.sources import FILE_NAME, PUBLIC_SHA256, PUBLIC_URL, find_regressor
+from facestats_export import sources
+from facestats_export.errors import ExportError
+from facestats_export.sources import FILE_NAME, PUBLIC_SHA256, PUBLIC_URL, find_regressor
 from tests.export.spread_tower import SpreadTower
 
 

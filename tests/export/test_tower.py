@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from export.clip import Clip
-from export.graph import clip_module, export_clip
-from export.tower import ServedTower
+from facestats_export.clip import Clip
+from facestats_export.graph import clip_module, export_clip
+from facestats_export.tower import ServedTower
 from tests.export.spread_tower import TINY
 
 

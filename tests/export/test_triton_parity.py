@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.configs import model_configs
-from export.errors import ExportError
-from export.photos import parity_files
-from export.repository import ENCODER, REGRESSOR
-from export.run import ExportReport
-from export.triton_parity import triton_answers, triton_obstacle
+from facestats_export.configs import model_configs
+from facestats_export.errors import ExportError
+from facestats_export.photos import parity_files
+from facestats_export.repository import ENCODER, REGRESSOR
+from facestats_export.run import ExportReport
+from facestats_export.triton_parity import triton_answers, triton_obstacle
 
 
 def test_obstacles_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from export.calibration import measure_calibration
-from export.clip import UNTRAINED_SEED
-from export.parity import TELLING_SPREAD
-from export.regressor import untrained_regressor
-from local_triton.server import TritonPorts
+from facestats_export.calibration import measure_calibration
+from facestats_export.clip import UNTRAINED_SEED
+from facestats_export.parity import TELLING_SPREAD
+from facestats_export.regressor import untrained_regressor
+from facestats_local_triton.server import TritonPorts
 from tests.export.spread_tower import parity_pixels
 from tests.local_triton.triton_client import infer
 from tests.stack import Stack

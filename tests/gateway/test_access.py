@@ -7,9 +7,9 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from gateway.access import AccessControl, new_api_key, parse_api_keys, parse_rate_limit
-from gateway.errors import Problem
-from gateway.settings import Settings
+from facestats.problems import Problem
+from facestats_gateway.access import AccessControl, new_api_key, parse_api_keys, parse_rate_limit
+from facestats_gateway.settings import Settings
 from tests.asgi import running_app
 
 

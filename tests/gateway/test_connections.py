@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gateway.connections import LARGEST_HEAD, patient_connections
+from facestats_gateway.connections import LARGEST_HEAD, patient_connections
 
 PATIENCE = 60.0
 """Seconds after which a test counts as hanging."""

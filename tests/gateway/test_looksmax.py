@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.blend import BlendWeights
-from gateway.documents import Design, score_document
-from gateway.errors import Problem
-from gateway.faces import MeasuredFace, MeasuredPhoto, ScoreOptions
-from gateway.geometry import measure
-from gateway.landmarks import FaceMesh, capture
-from gateway.looksmax import UNAVAILABLE, Analysis, analysis, error_of, sex_of
-from gateway.provenance import Provenance
-from gateway.schemas import FaceDocument
-from gateway.triton import Holistic
+from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.measurer import MeasuredFace, MeasuredPhoto, ScoreOptions
+from facestats.geometry import measure
+from facestats.holistic.provenance import Provenance
+from facestats.holistic.triton import Holistic
+from facestats.problems import Problem
+from facestats.scoring.blend import BlendWeights
+from facestats.scoring.documents import Design, score_document
+from facestats.scoring.schemas import FaceDocument
+from facestats_gateway.looksmax import UNAVAILABLE, Analysis, analysis, error_of, sex_of
 
 FIELDS = {
     "overall": "psl potential",

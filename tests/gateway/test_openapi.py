@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.app import create_app
-from gateway.errors import PROBLEM_TYPES
-from gateway.settings import Settings
+from facestats.problems import PROBLEM_TYPES
+from facestats_gateway.app import create_app
+from facestats_gateway.settings import Settings
 
 
 @pytest.fixture(scope="module")

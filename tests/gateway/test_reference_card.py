@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.geometry import METRICS
-from gateway.reference_card import ReferenceDocument, reference_document
+from facestats.geometry import METRICS
+from facestats_gateway.reference_card import ReferenceDocument, reference_document
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from gateway.problem_response import install_problem_handlers
-from gateway.request_body import InMemoryMultiPartParser, read_image, read_image_parts
+from facestats_gateway.problem_response import install_problem_handlers
+from facestats_gateway.request_body import InMemoryMultiPartParser, read_image, read_image_parts
 
 IMAGE = bytes(range(256)) * 8
 MAX_BYTES = 4096

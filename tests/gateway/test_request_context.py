@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.logging import configure_logging
-from gateway.metrics import Metrics
-from gateway.problem_response import install_problem_handlers
-from gateway.request_context import SECURITY_HEADERS, RequestContext
+from facestats_gateway.logging import configure_logging
+from facestats_gateway.metrics import Metrics
+from facestats_gateway.problem_response import install_problem_handlers
+from facestats_gateway.request_context import SECURITY_HEADERS, RequestContext
 
 SECRET = "pixels of somebody's face"
 

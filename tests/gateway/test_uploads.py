@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from gateway.problem_response import install_problem_handlers
-from gateway.uploads import UploadLimits
+from facestats_gateway.problem_response import install_problem_handlers
+from facestats_gateway.uploads import UploadLimits
 
 
 def app_with_limits(max_bytes: int, seconds: float) -> tuple[FastAPI, Callable[[], UploadLimits]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.local_triton.tiny_models import add_scale_model, save_echo, save_pick, save_scale, scale_config
 from tests.local_triton.triton_client import LogWatch, infer, model_states, scale, statistics
 

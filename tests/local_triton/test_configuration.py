@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_triton.backends.onnxruntime.configuration import (
+from facestats_local_triton.backends.onnxruntime.configuration import (
     Accelerator,
     ConfigurationError,
     SessionSettings,

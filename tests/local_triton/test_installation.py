@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import local_triton
-from local_triton.errors import TritonError
-from local_triton.installation import find_installation
+import facestats
+import facestats_local_triton
+from facestats_local_triton.errors import TritonError
+from facestats_local_triton.installation import find_installation
 
 
 def test_wheel_s_server_and_this_interpreter_s_stub_are_found() -> None:
@@ -35,7 +36,7 @@ def test_environment_leads_to_libraries_and_packages_and_keeps_what_was_set() ->
     libraries = environment["LD_LIBRARY_PATH"].split(":")
     assert libraries == [str(found.libraries), sysconfig.get_config_var("LIBDIR"), "/lib/mine"]
     packages = environment["PYTHONPATH"].split(":")
-    assert packages[0] == str(Path(local_triton.__file__).parent.parent)
+    assert packages[:2] == [str(Path(package.__path__[0]).parent) for package in (facestats, facestats_local_triton)]
     assert sysconfig.get_path("purelib") in packages
     assert packages[-1] == "/mine"
     assert environment["HOME"] == "/home/me"
@@ -48,6 +49,6 @@ def test_absent_wheel_is_one_sentence_with_a_next_step(monkeypatch: pytest.Monke
 
 
 def test_python_version_without_a_stub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_triton.installation.sys.version_info", SimpleNamespace(major=3, minor=99))
+    monkeypatch.setattr("facestats_local_triton.installation.sys.version_info", SimpleNamespace(major=3, minor=99))
     with pytest.raises(TritonError, match=r"no Python backend for Python 3.99; use Python 3.10 to 3.12"):
         find_installation()

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from local_triton.log import ServerLog
+from facestats_local_triton.log import ServerLog
 
 STARTED = b'I1231 23:59:59.000000 7 http_server.cc:4713] "Started HTTPService"\n'
 NO_MODEL = b"E1231 23:59:59.000000 7 model_lifecycle.cc:642] \"failed to load 'clip' version 1: Internal: no file\"\n"

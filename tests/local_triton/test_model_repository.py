@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tritonclient.grpc import model_config_pb2
 
-from gateway.imaging import decode_image
-from gateway.preprocessing import clip_pixels
-from local_triton.server import TritonPorts, TritonServer
+from facestats.images.imaging import decode_image
+from facestats.images.preprocessing import clip_pixels
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.local_triton.tiny_models import tracked_repository
 from tests.local_triton.triton_client import infer
 

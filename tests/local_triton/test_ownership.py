@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_triton import ownership
-from local_triton.ownership import Owner, clean_after_dead_owners
+from facestats_local_triton import ownership
+from facestats_local_triton.ownership import Owner, clean_after_dead_owners
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def dead() -> Owner:
     """The owner that a process which has ended had been."""
-    script = "from local_triton.ownership import Owner; o = Owner.new(); print(o.pid, o.started)"
+    script = "from facestats_local_triton.ownership import Owner; o = Owner.new(); print(o.pid, o.started)"
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     pid, started = output.split()
     return replace(Owner.new(), pid=int(pid), started=int(started))

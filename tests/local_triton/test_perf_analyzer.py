@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from local_triton.errors import TritonError
-from local_triton.perf_analyzer import link_libraries, run_perf_analyzer
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.errors import TritonError
+from facestats_local_triton.perf_analyzer import link_libraries, run_perf_analyzer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from tests.local_triton.tiny_models import add_scale_model
 
 

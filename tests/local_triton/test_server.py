@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from local_triton.ownership import Owner
-from local_triton.server import TritonError, TritonPorts, TritonServer
+from facestats_local_triton.ownership import Owner
+from facestats_local_triton.server import TritonError, TritonPorts, TritonServer
 from tests.local_triton.tiny_models import add_scale_model, save_scale, scale_config
 from tests.local_triton.triton_client import LogWatch, model_states, scale
 
@@ -26,7 +26,7 @@ READY_TIMEOUT = 60.0
 LAUNCHER = """
 import sys, threading
 from pathlib import Path
-from local_triton.server import TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 with TritonServer(Path(sys.argv[1]), TritonPorts.free()) as server:
     server.wait_ready(60)
     print(server.pid, server.owner.prefix, flush=True)

@@ -6,14 +6,14 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from local_triton.backends.onnxruntime.configuration import Accelerator, ConfigurationError, SessionSettings
-from local_triton.backends.onnxruntime.session import (
+from facestats_local_triton.backends.onnxruntime.configuration import Accelerator, ConfigurationError, SessionSettings
+from facestats_local_triton.backends.onnxruntime.session import (
     execution_providers,
     graph_tensors,
     open_session,
     session_options,
 )
-from local_triton.backends.onnxruntime.tensors import GraphTensor
+from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor
 from tests.local_triton.tiny_models import save_scale
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"

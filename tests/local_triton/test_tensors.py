@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local_triton.backends.onnxruntime.configuration import ConfigurationError
-from local_triton.backends.onnxruntime.tensors import GraphTensor, check_tensors
+from facestats_local_triton.backends.onnxruntime.configuration import ConfigurationError
+from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor, check_tensors
 
 INPUTS = [GraphTensor("PIXELS", "tensor(uint8)", (-1, 224, 224, 3))]
 OUTPUTS = [GraphTensor("EMBEDDING", "tensor(float)", (-1, 512)), GraphTensor("POOLED", "tensor(float)", (-1, 768))]

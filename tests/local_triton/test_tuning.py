@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from local_triton.tuning import (
+from facestats_local_triton.tuning import (
     ENCODER,
     ENSEMBLE,
     TUNING_FILE,
@@ -92,7 +92,7 @@ def test_it_changes_clip_s_configuration_and_nothing_else_of_it(repository: Path
 
 
 def test_the_gateway_s_part_names_settings_that_exist() -> None:
-    from gateway.settings import Settings
+    from facestats_gateway.settings import Settings
 
     assert set(TUNING.gateway_settings()) <= set(Settings.model_fields)
     assert TUNING.gateway_settings() == {"threads": 3, "max_requests_in_flight": 40}

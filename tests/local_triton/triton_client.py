@@ -10,7 +10,7 @@ import numpy as np
 import tritonclient.grpc
 from numpy.typing import NDArray
 
-from local_triton.server import TritonPorts
+from facestats_local_triton.server import TritonPorts
 
 LOG_TIMEOUT = 30.0
 

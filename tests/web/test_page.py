@@ -72,7 +72,7 @@ def gateway(settings: dict[str, str]) -> Iterator[str]:
     """A further gateway process, ready to answer; yields its address."""
     port = free_port()
     environment = os.environ | {"FACESTATS_PORT": str(port)} | settings
-    process = subprocess.Popen([sys.executable, "-m", "cli", "gateway"], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "facestats_cli", "gateway"], env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:

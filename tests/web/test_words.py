@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.errors import PROBLEM_TYPES
+from facestats.problems import PROBLEM_TYPES
 
 NOT_OF_A_PHOTO = {
     "bad-parameter",
@@ -20,7 +20,7 @@ NOT_OF_A_PHOTO = {
 
 
 def test_every_problem_of_a_photo_has_words(root: Path) -> None:
-    text = (root / "gateway/web/words.js").read_text("utf-8")
+    text = (root / "gateway/facestats_gateway/web/words.js").read_text("utf-8")
     table = text.partition("const PROBLEMS = {")[2].partition("};")[0]
     codes = set(re.findall(r'^  "([a-z-]+)": \["[^"]{10,}", "[^"]{10,}"\],$', table, re.MULTILINE))
     assert codes == set(PROBLEM_TYPES) - NOT_OF_A_PHOTO | {"unreachable"}

@@ -12,8 +12,8 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.imaging import ImageError, decode_image
-from gateway.preprocessing import CLIP_SIDE, clip_pixels
+from facestats.images.imaging import ImageError, decode_image
+from facestats.images.preprocessing import CLIP_SIDE, clip_pixels
 
 
 class TritonPythonModel:

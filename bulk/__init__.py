@@ -1,1 +1,0 @@
-"""Bulk scoring on Ray Data: many images to Parquet, through the gateway's own pipeline."""

@@ -1,0 +1,5 @@
+"""``python -m facestats_cli``."""
+
+from facestats_cli.main import main
+
+main()

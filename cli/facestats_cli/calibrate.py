@@ -1,0 +1,91 @@
+"""``facestats calibrate``: a calibration for the running service's regressor, from a folder of photos."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from facestats_cli.failure import fail
+from facestats_cli.score import ScoreError, request_score
+
+_REGRESSOR_PREFIX = "sha256:"
+
+
+def calibrate(
+    images: Annotated[Path, typer.Option(help="Folder of reference photos, one face each.")],
+    name: Annotated[str, typer.Option(help="Id of the calibration, shown with every score.")],
+    output: Annotated[Path, typer.Option(help="File to write; `facestats export --calibration` reads it.")] = Path(
+        "calibration.json"
+    ),
+    source: Annotated[str, typer.Option(help="Note on where the photos come from.")] = "",
+    url: Annotated[str, typer.Option(envvar="FACESTATS_URL", help="The gateway.")] = "http://127.0.0.1:8080",
+    api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
+    least: Annotated[int, typer.Option(min=2, help="Fewest faces a calibration is made of.")] = 100,
+    concurrency: Annotated[int, typer.Option(min=1, help="Photos asked for at a time.")] = 4,
+) -> None:
+    """Measures the regressor's raw output over reference photos and writes its quantiles."""
+    from facestats_export.calibration import measure_calibration
+    from facestats_export.errors import ExportError
+
+    files = sorted(path for path in images.rglob("*") if path.is_file())
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    with httpx.Client(base_url=url, timeout=60, headers=headers) as client:
+        regressor = served_regressor(client)
+        raw = measure_raw(client, files, concurrency)
+        if served_regressor(client) != regressor:
+            raise fail("the served model changed while the photos were measured; run it again.")
+    if len(raw) < least:
+        raise fail(f"only {len(raw)} of {len(files)} files in '{images}' gave a face; at least {least} are needed.")
+    try:
+        measure_calibration(name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, np.array(raw)).save(
+            output
+        )
+    except ExportError as error:
+        raise fail(str(error)) from None
+    print(f"'{output}': {len(raw)} faces of {len(files)} files, RAW {min(raw):.3f} to {max(raw):.3f}.")
+
+
+def served_regressor(client: httpx.Client) -> str:
+    """``sha256:...`` of the regressor the service runs.
+
+    Raises:
+        typer.Exit: The service does not answer, or its regressor is not from a file.
+    """
+    try:
+        answer = client.get("/v1/model")
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise fail(f"no answer from {client.base_url} ({error}); start it with `facestats up`.") from None
+    regressor = str(answer.json()["regressor"])
+    if not regressor.startswith(_REGRESSOR_PREFIX):
+        raise fail(f"the service's regressor is {regressor}; a calibration belongs to a checkpoint from a file.")
+    return regressor
+
+
+def measure_raw(client: httpx.Client, files: list[Path], concurrency: int) -> list[float]:
+    """RAW of each file's largest face, aligned as served; files without one are reported and left out."""
+
+    def measure(path: Path) -> float | str:
+        try:
+            faces = request_score(client, path, {"crop": "aligned"})["faces"]
+        except ScoreError as error:
+            return f"{path}: {error}"
+        holistic = faces[0]["holistic"]
+        return f"{path}: no holistic half." if holistic is None else float(holistic["raw"])
+
+    console = Console(stderr=True, highlight=False)
+    raw: list[float] = []
+    with Progress(console=console) as progress, ThreadPoolExecutor(concurrency) as threads:
+        for result in progress.track(threads.map(measure, files), total=len(files), description="Measuring"):
+            if isinstance(result, str):
+                console.print(f"[yellow]{result}")
+            else:
+                raw.append(result)
+    return raw

@@ -1,0 +1,75 @@
+"""``facestats export``: PyTorch weights to Triton's model repository, with proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from facestats_cli.failure import fail
+
+
+def export(
+    weights: Annotated[
+        str, typer.Option(envvar="FACESTATS_WEIGHTS", help="`auto`, `hf`, `untrained`, or a local CLIP snapshot.")
+    ] = "auto",
+    regressor: Annotated[
+        str, typer.Option(envvar="FACESTATS_REGRESSOR", help="`auto`, `untrained`, or a checkpoint file.")
+    ] = "auto",
+    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="Of the image tower.")] = "fp32",
+    target: Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What Triton runs it on.")] = "cpu",
+    output: Annotated[Path, typer.Option(help="The model repository.")] = Path("model_repository"),
+    calibration: Annotated[Path | None, typer.Option(help="Calibration file of this regressor.")] = None,
+    uncalibrated: Annotated[bool, typer.Option(help="Export without a calibration: no blend.")] = False,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="A scikit-learn classifier to serve beside the score; repeatable."),
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option(help="Load pickled scikit-learn models; this runs the code in them.")
+    ] = False,
+    parity_images: Annotated[Path | None, typer.Option(help="Photos to prove the export on.")] = None,
+    triton: Annotated[bool, typer.Option(help="Compare Triton too, where it is installed.")] = True,
+    force: Annotated[bool, typer.Option(help="Publish even if unchanged, or past a limit; recorded.")] = False,
+) -> None:
+    """Exports CLIP and the regressor to ONNX and publishes them once they are proved equal to PyTorch."""
+    from facestats_export.errors import ExportError
+    from facestats_export.run import ExportOptions, export_models, print_summary
+
+    console = Console(stderr=True, highlight=False)
+    options = ExportOptions(
+        weights=weights,
+        regressor=regressor,
+        precision=precision,
+        target=target,
+        output=output,
+        calibration=calibration,
+        uncalibrated=uncalibrated,
+        attributes=attribute_files(attribute or []),
+        trust_pickle=trust_pickle,
+        compare_triton=triton,
+        parity_images=parity_images,
+        force=force,
+    )
+    try:
+        report = export_models(options, console)
+    except ExportError as error:
+        raise fail(str(error)) from None
+    print_summary(report, console)
+
+
+def attribute_files(assignments: list[str]) -> dict[str, Path]:
+    """Attribute names and files from ``NAME=FILE`` arguments.
+
+    Raises:
+        typer.Exit: One is not of that form.
+    """
+    files = {}
+    for assignment in assignments:
+        name, equals, file = assignment.partition("=")
+        if not (name and equals and file):
+            raise fail(f"'{assignment}' is not NAME=FILE.")
+        files[name] = Path(file)
+    return files

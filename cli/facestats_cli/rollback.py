@@ -1,0 +1,26 @@
+"""``facestats rollback``: the version before the live one again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facestats_cli.failure import fail
+
+
+def rollback(
+    repository: Annotated[Path, typer.Option("--repository", "--output", help="The model repository.")] = Path(
+        "model_repository"
+    ),
+) -> None:
+    """Returns to the version before; a running Triton takes it up without a failed request."""
+    from facestats_export.errors import ExportError
+    from facestats_export.publish import rollback as return_to_previous
+
+    try:
+        version = return_to_previous(repository)
+    except ExportError as error:
+        raise fail(str(error)) from None
+    print(f"Version {version} of '{repository}' is live again.")

@@ -1,0 +1,41 @@
+"""``facestats tune``: measures this machine and keeps the best settings for ``facestats up``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from facestats_cli.failure import fail
+from facestats_cli.up import EXAMPLE, ensure_exported
+
+
+def tune(
+    repository: Annotated[Path, typer.Option(help="Exported model repository.")] = Path("model_repository"),
+    photo: Annotated[Path, typer.Option(help="Photo of one face to measure with.")] = EXAMPLE,
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each candidate.")] = 2,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 5.0,
+) -> None:
+    """Measures threads, instances, batch delay and gateway threads here, and keeps the best for `facestats up`."""
+    from benchmarks.gateway_load import LoadError
+    from benchmarks.stacks import StackError
+    from benchmarks.tuning import Tuner
+    from benchmarks.workload import Workload
+    from facestats_local_triton.tuning import TUNING_FILE, conditions, save_tuning
+
+    console = Console(stderr=True, highlight=False)
+    ensure_exported(repository, console)
+    # An earlier tuning must not decide about this one.
+    (repository / TUNING_FILE).unlink(missing_ok=True)
+    cores = len(os.sched_getaffinity(0))
+    tuner = Tuner(repository, Workload(photo), cores, rounds=rounds, seconds=seconds, progress=console.print)
+    try:
+        tuning, trials = tuner.run()
+    except (LoadError, StackError) as error:
+        raise fail(str(error)) from None
+    path = save_tuning(repository, tuning, conditions(repository), [trial.document() for trial in trials])
+    console.print(f"[bold]Best:[/] {tuning}")
+    console.print(f"Kept in {path}; `facestats up` uses it on {cores} cores with this precision and target.")

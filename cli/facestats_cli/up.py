@@ -1,0 +1,136 @@
+"""``facestats up``: everything on one machine - export if needed, container-free Triton, gateway."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from facestats_cli.failure import fail
+from facestats_export.errors import ExportError
+from facestats_export.repository import live_version
+from facestats_gateway.command import GatewayServer, port_is_free, require_address, settings_problem
+from facestats_gateway.settings import Settings
+from facestats_local_triton.bound_process import bound
+from facestats_local_triton.server import TritonError, TritonPorts, TritonServer
+from facestats_local_triton.tuning import TUNING_FILE, apply_tuning, load_tuning
+
+START_TIMEOUT = 120.0
+"""Seconds Triton may take to load its models."""
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
+
+
+def up(
+    host: Annotated[str, typer.Option(envvar="FACESTATS_HOST", help="Address the gateway listens on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="FACESTATS_PORT", help="Port of the gateway; 0: a free one.")] = 8080,
+    triton_grpc_port: Annotated[int | None, typer.Option(help="Triton's gRPC port (8001 if free).")] = None,
+    triton_http_port: Annotated[int | None, typer.Option(help="Triton's HTTP port (8000 if free).")] = None,
+    triton_metrics_port: Annotated[int | None, typer.Option(help="Triton's metrics port (8002 if free).")] = None,
+    repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path("model_repository"),
+    verbose: Annotated[bool, typer.Option(help="Show Triton's whole log, not only warnings and errors.")] = False,
+) -> None:
+    """Starts everything and serves until Ctrl-C or SIGTERM."""
+    # Until the web server takes over: an end asked for while exporting or loading is an orderly one too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    console = Console(stderr=True, highlight=False)
+    if not repository.is_dir():
+        raise fail(f"there is no model repository at '{repository}'; run this in the project's folder or give one.")
+    require_address(host, port)
+    ensure_exported(repository, console)
+    ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
+    try:
+        settings = Settings(
+            host=host, port=port, triton_urls=f"127.0.0.1:{ports.grpc}", **use_tuning(repository, console)
+        )
+    except ValidationError as error:
+        raise fail(settings_problem(error)) from None
+
+    def show(line: str) -> None:
+        if verbose or line[:1] in ("W", "E"):
+            # Brackets in Triton's lines are no markup.
+            console.print(f"[dim]triton[/] {escape(line)}", soft_wrap=True)
+
+    try:
+        with TritonServer(repository, ports, log=show) as triton:
+            console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
+            triton.wait_ready(START_TIMEOUT)
+            server = GatewayServer(settings, on_listening=announce)
+            server.run()
+            if not server.started:
+                raise typer.Exit(1)
+    except TritonError as error:
+        raise fail(str(error)) from None
+
+
+def announce(url: str) -> None:
+    """Says how to use the service."""
+    print(f"FaceStats serves at {url}", flush=True)
+    print(f"Try: curl -F image=@{example_path()} {url}/v1/score", flush=True)
+
+
+def example_path() -> str:
+    """The example photo, relative to the working directory where that is shorter."""
+    try:
+        return str(EXAMPLE.relative_to(Path.cwd()))
+    except ValueError:
+        return str(EXAMPLE)
+
+
+def ensure_exported(repository: Path, console: Console) -> None:
+    """Exports the models if the repository has none, in a process of its own: torch must not stay in this one.
+
+    Raises:
+        typer.Exit: The export failed; it has said why.
+    """
+    try:
+        if live_version(repository) is not None:
+            return
+    except ExportError as error:
+        raise fail(str(error)) from None
+    console.print("No exported models yet: exporting (once; a minute or so) ...")
+    command = [sys.executable, "-m", "facestats_cli", "export", "--output", str(repository)]
+    if subprocess.run(bound(command), check=False).returncode != 0:
+        raise fail("the export failed, so there is nothing to serve; see its message above.")
+
+
+def use_tuning(repository: Path, console: Console) -> dict[str, Any]:
+    """Puts what ``facestats tune`` found into CLIP's exported configuration.
+
+    Returns:
+        The gateway's part, without what the environment says otherwise.
+
+    Raises:
+        typer.Exit: The tuning file is damaged.
+    """
+    try:
+        tuning = load_tuning(repository)
+    except ValueError as error:
+        raise fail(str(error)) from None
+    if tuning is None:
+        return {}
+    apply_tuning(repository, tuning)
+    console.print(f"Using {repository / TUNING_FILE}: {tuning}")
+    said = Settings().model_fields_set
+    return {name: value for name, value in tuning.gateway_settings().items() if name not in said}
+
+
+def choose_ports(grpc: int | None, http: int | None, metrics: int | None) -> TritonPorts:
+    """The ports asked for, else Triton's usual ones where free, else free ones."""
+    free = TritonPorts.free()
+
+    def choose(given: int | None, usual: int, otherwise: int) -> int:
+        return given if given is not None else usual if port_is_free("127.0.0.1", usual) else otherwise
+
+    return TritonPorts(
+        grpc=choose(grpc, 8001, free.grpc),
+        http=choose(http, 8000, free.http),
+        metrics=choose(metrics, 8002, free.metrics),
+    )

@@ -1,0 +1,100 @@
+"""What is being served: the export's parameters, read from Triton's model configuration."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facestats.images.alignment import ALIGNMENT_ID
+from facestats.scoring.blend import BlendWeights
+
+UNKNOWN = "unknown"
+"""Said of whatever the served models do not say of themselves."""
+
+UNCALIBRATED = "none"
+"""Calibration id of a regressor without one: its SCORE is on no common scale and is not blended."""
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """An input with the answer the export computed for it.
+
+    Attributes:
+        pixels: [224, 224, 3] uint8.
+        embedding: [512] float32, L2-normalised.
+        score: Calibrated score, 0..100 (``nan`` when uncalibrated).
+        raw: The regressor's output in its own unit.
+        score_tolerance: Largest allowed difference of ``score``, points.
+    """
+
+    pixels: NDArray[np.uint8]
+    embedding: NDArray[np.float32]
+    score: float
+    raw: float
+    score_tolerance: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was exported, as the export wrote it into the ensemble's parameters.
+
+    Attributes:
+        parameters: Name to value, all strings; empty when nothing is known.
+    """
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> str:
+        """A parameter's value, or ``unknown``: never a guess."""
+        return self.parameters.get(name, UNKNOWN)
+
+    @property
+    def weights(self) -> str:
+        """``trained``, ``untrained`` or ``unknown``."""
+        return self.get("weights")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether SCORE is a percentile of a reference distribution, so that it may be blended."""
+        return self.get("calibration") != UNCALIBRATED
+
+    @property
+    def attributes(self) -> list[dict[str, object]]:
+        """The opt-in attribute heads of this export: name and classes of each."""
+        heads: list[dict[str, object]] = json.loads(self.parameters.get("attributes", "[]"))
+        return heads
+
+    def golden_case(self) -> GoldenCase | None:
+        """The export's golden input and answer, or ``None`` when the export stored none."""
+        if "golden_pixels" not in self.parameters:
+            return None
+        with Image.open(io.BytesIO(base64.b64decode(self.parameters["golden_pixels"])), formats=("PNG",)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        return GoldenCase(
+            pixels=pixels,
+            embedding=np.frombuffer(base64.b64decode(self.parameters["golden_embedding"]), dtype="<f4"),
+            score=float(self.parameters["golden_score"]),
+            raw=float(self.parameters["golden_raw"]),
+            score_tolerance=float(self.parameters["golden_score_tolerance"]),
+        )
+
+    def receipt(self, blend: BlendWeights, geometry: str) -> str:
+        """One hash over weights, graphs, preprocessing, calibration, geometry and blend.
+
+        Equal receipts mean comparable scores. ``unknown`` when the graphs are unknown.
+        """
+        if "graphs" not in self.parameters:
+            return UNKNOWN
+        parts = {
+            name: self.get(name) for name in ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
+        }
+        parts |= {"alignment": ALIGNMENT_ID, "geometry": geometry, "blend": f"{blend.geometric}:{blend.holistic}"}
+        return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

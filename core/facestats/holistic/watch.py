@@ -1,0 +1,160 @@
+"""Watches Triton: reachable, ready, and answering the golden input as the export did."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from facestats.holistic.provenance import GoldenCase, Provenance
+from facestats.holistic.triton import (
+    Holistic,
+    TritonClient,
+    TritonDeadlineError,
+    TritonRequestError,
+    TritonUnavailableError,
+)
+
+MIN_GOLDEN_COSINE = 0.999
+"""Smallest cosine between the live embedding and the export's; int8 on another processor stays above it."""
+
+_CHECK_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class TritonState:
+    """What is known about Triton now.
+
+    Attributes:
+        ready: Whether scores may be asked for.
+        reason: Why not; empty when ready.
+        provenance: What is served (the last known while Triton is away).
+        golden_ok: Whether the last golden check passed; ``None`` when there is none to run.
+        golden_drift: Score difference of the last golden check, points; ``nan`` before the first.
+    """
+
+    ready: bool = False
+    reason: str = "Triton has not answered yet."
+    provenance: Provenance = field(default_factory=Provenance)
+    golden_ok: bool | None = None
+    golden_drift: float = math.nan
+
+
+class StateListener(Protocol):
+    """Told of every new state (metrics)."""
+
+    def __call__(self, state: TritonState) -> None:
+        """Takes the state."""
+
+
+class TritonMonitor:
+    """Keeps ``state`` current by looking at Triton from time to time.
+
+    Args:
+        client: The client whose Triton is watched.
+        check_seconds: Time between two looks.
+        golden_seconds: Time between two golden checks; one also runs after every return and every new export.
+        listener: Told of every look's outcome.
+    """
+
+    def __init__(
+        self,
+        client: TritonClient,
+        *,
+        check_seconds: float,
+        golden_seconds: float,
+        listener: StateListener | None = None,
+    ) -> None:
+        self.state = TritonState()
+        self._client = client
+        self._check_seconds = check_seconds
+        self._golden_seconds = golden_seconds
+        self._listener = listener
+        self._golden_due = 0.0
+        self._log = structlog.get_logger("facestats.health")
+
+    async def run(self) -> None:
+        """Looks for ever; cancel to stop."""
+        while True:
+            await self.check()
+            await asyncio.sleep(self._check_seconds)
+
+    async def check(self) -> TritonState:
+        """Looks once and returns the new state."""
+        before = self.state
+        self.state = await self._look()
+        if (self.state.ready, self.state.reason) != (before.ready, before.reason):
+            self._log.info("triton state", ready=self.state.ready, reason=self.state.reason)
+        if self._listener is not None:
+            self._listener(self.state)
+        return self.state
+
+    def report_unavailable(self, reason: str) -> None:
+        """Takes a failed request as news: the state turns not ready at once, the next look decides."""
+        self.state = replace(self.state, ready=False, reason=reason)
+        if self._listener is not None:
+            self._listener(self.state)
+
+    async def _look(self) -> TritonState:
+        old = self.state
+        if not await self._client.is_ready(_CHECK_TIMEOUT):
+            return replace(old, ready=False, reason=f"Triton or its model '{self._client.model}' is not ready.")
+        try:
+            provenance = await self._client.provenance(_CHECK_TIMEOUT)
+            case = provenance.golden_case()
+            fresh = old.ready and provenance == old.provenance and time.monotonic() < self._golden_due
+            if case is None:
+                return TritonState(True, "", provenance)
+            if fresh:
+                return old
+            return await self._golden_check(case, provenance)
+        except (TritonUnavailableError, TritonDeadlineError, TritonRequestError) as error:
+            return replace(old, ready=False, reason=f"Triton did not answer the check: {error}")
+        except (ValueError, KeyError, OSError) as error:
+            return replace(old, ready=False, reason=f"The export's golden case cannot be read: {error!r}")
+
+    async def _golden_check(self, case: GoldenCase, provenance: Provenance) -> TritonState:
+        live = await self._client.infer(case.pixels[np.newaxis], timeout=_CHECK_TIMEOUT, embedding=True)
+        self._golden_due = time.monotonic() + self._golden_seconds
+        drift, problem = golden_difference(case, live)
+        if problem and await self._client.provenance(_CHECK_TIMEOUT) != provenance:
+            # Another version went live between the question and the answer: the next look asks for its own case.
+            self._golden_due = 0.0
+            return self.state
+        if problem:
+            self._log.error("golden check failed", problem=problem)
+            return TritonState(False, f"Golden check failed: {problem}", provenance, False, drift)
+        return TritonState(True, "", provenance, True, drift)
+
+
+def golden_difference(case: GoldenCase, live: Holistic) -> tuple[float, str]:
+    """Compares a live answer with the export's.
+
+    Args:
+        case: The stored input and answer.
+        live: Triton's answer for ``case.pixels``, with the embedding.
+
+    Returns:
+        The score's absolute difference in points (of ``raw`` when the export is uncalibrated), and what is wrong (empty
+        when nothing is).
+    """
+    assert live.embedding is not None
+    embedding = live.embedding[0]
+    norms = float(np.linalg.norm(embedding) * np.linalg.norm(case.embedding))
+    cosine = float(embedding @ case.embedding) / norms if norms > 0 else math.nan
+    calibrated = not math.isnan(case.score)
+    expected, got = (case.score, float(live.score[0])) if calibrated else (case.raw, float(live.raw[0]))
+    drift = abs(got - expected)
+    if not cosine >= MIN_GOLDEN_COSINE:
+        return drift, f"the embedding's cosine with the exported one is {cosine:.4f}, below {MIN_GOLDEN_COSINE}."
+    if not drift <= case.score_tolerance:
+        return (
+            drift,
+            f"the score is {got:.3f}, the export computed {expected:.3f} (tolerance {case.score_tolerance:g}).",
+        )
+    return drift, ""

@@ -1,0 +1,1 @@
+"""Encoded bytes to upright pixels, and pixels to the crops that are measured and embedded."""

@@ -1,0 +1,1 @@
+"""One straight way for a photo: admission, measuring, asking, blending, the document."""

@@ -1,0 +1,202 @@
+"""Typed results to the API's documents."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facestats.faces.landmarks import Capture
+from facestats.faces.measurer import MeasuredFace, MeasuredPhoto, ScoreOptions
+from facestats.holistic.provenance import Provenance
+from facestats.holistic.triton import Holistic
+from facestats.problems import Problem
+from facestats.scoring.blend import BlendWeights, blend
+from facestats.scoring.schemas import (
+    AttributeDocument,
+    BlendDocument,
+    FaceDocument,
+    GeometricDocument,
+    HolisticDocument,
+    MetricDocument,
+    ModelDocument,
+    PoseDocument,
+    QualityDocument,
+    ScoreDocument,
+    TimingDocument,
+)
+
+UNTRAINED_NOTICE = (
+    "The holistic half is computed with untrained (random) weights and means nothing; "
+    "export trained weights before using any score."
+)
+UNCALIBRATED_NOTICE = "The regressor has no calibration, so its output is on no common scale and there is no blend."
+DEGRADED_NOTICE = "The model server is away; only the geometric half was computed."
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a score is made of, part of its receipt.
+
+    Attributes:
+        blend: Shares of the halves.
+        geometry: ``metrics``, ``shape`` or ``mean``.
+        degrade: Whether geometry answers alone while Triton is away.
+    """
+
+    blend: BlendWeights
+    geometry: str
+    degrade: bool
+
+
+def score_document(
+    photo: MeasuredPhoto,
+    holistic: Holistic | None,
+    options: ScoreOptions,
+    provenance: Provenance,
+    design: Design,
+    seconds: Mapping[str, float],
+) -> ScoreDocument:
+    """The answer for one photo.
+
+    Args:
+        photo: Its measured faces.
+        holistic: Triton's answer for ``photo.pixels``; ``None`` when geometry answers alone.
+        options: The caller's choices.
+        provenance: What Triton serves.
+        design: How the score is made.
+        seconds: Time by stage.
+
+    Raises:
+        Problem: Triton's answer is not a number.
+    """
+    faces = []
+    for index, face in enumerate(photo.faces):
+        row = index if options.crop == "aligned" else 0
+        half = None if holistic is None else _holistic_document(holistic, row, options, provenance)
+        embedding = None if holistic is None or holistic.embedding is None else holistic.embedding[row].tolist()
+        faces.append(_face_document(face, half, embedding, options, design.blend))
+    return ScoreDocument(
+        faces=faces,
+        model=model_document(provenance, design),
+        degraded=holistic is None,
+        notices=notices(provenance, degraded=holistic is None),
+        timing_ms=TimingDocument(**{stage: value * 1e3 for stage, value in seconds.items()}),
+    )
+
+
+def model_document(provenance: Provenance, design: Design) -> ModelDocument:
+    """Which model answers, as far as Triton says."""
+    return ModelDocument(
+        weights=provenance.weights,
+        clip=provenance.get("clip"),
+        regressor=provenance.get("regressor"),
+        calibration=provenance.get("calibration"),
+        precision=provenance.get("precision"),
+        receipt=provenance.receipt(design.blend, design.geometry),
+    )
+
+
+def notices(provenance: Provenance, *, degraded: bool) -> list[str]:
+    """What a reader of a score must know about the served weights."""
+    said = []
+    if degraded:
+        said.append(DEGRADED_NOTICE)
+    if provenance.weights == "untrained":
+        said.append(UNTRAINED_NOTICE)
+    if not provenance.calibrated:
+        said.append(UNCALIBRATED_NOTICE)
+    return said
+
+
+def _face_document(
+    face: MeasuredFace,
+    half: HolisticDocument | None,
+    embedding: list[float] | None,
+    options: ScoreOptions,
+    weights: BlendWeights,
+) -> FaceDocument:
+    geometry = face.geometry
+    overlay = None if face.overlay is None else "data:image/jpeg;base64," + base64.b64encode(face.overlay).decode()
+    return FaceDocument(
+        score=blend(geometry.score, half.score if half else None, weights),
+        geometric=_geometric_document(face),
+        holistic=half,
+        blend=BlendDocument(geometric=weights.geometric, holistic=weights.holistic),
+        box=_box(face.capture),
+        pose=PoseDocument(yaw=geometry.pose.yaw, pitch=geometry.pose.pitch, roll=geometry.pose.roll),
+        quality=QualityDocument(
+            reliability=geometry.quality.reliability,
+            level=geometry.quality.level,
+            warnings=list(geometry.quality.warnings),
+        ),
+        landmarks=_photo_landmarks(face.capture) if "landmarks" in options.include else None,
+        embedding=embedding,
+        overlay=overlay,
+    )
+
+
+def _holistic_document(holistic: Holistic, row: int, options: ScoreOptions, provenance: Provenance) -> HolisticDocument:
+    score, raw = float(holistic.score[row]), float(holistic.raw[row])
+    if not math.isfinite(raw) or (provenance.calibrated and not math.isfinite(score)):
+        raise Problem("internal-error", "The model server answered with something that is not a number.")
+    classes = {str(head["name"]): head["classes"] for head in provenance.attributes}
+    return HolisticDocument(
+        score=score if provenance.calibrated else None,
+        raw=raw,
+        crop=options.crop,
+        attributes={
+            name: _attribute_document(labels[row], probabilities[row], classes[name])
+            for name, (labels, probabilities) in holistic.attributes.items()
+        }
+        or None,
+    )
+
+
+def _attribute_document(label: object, probabilities: NDArray[np.float32], classes: object) -> AttributeDocument:
+    assert isinstance(classes, list)
+    text = label.decode() if isinstance(label, bytes) else str(label)
+    return AttributeDocument(
+        label=text, probability=dict(zip(map(str, classes), map(float, probabilities), strict=True))
+    )
+
+
+def _geometric_document(face: MeasuredFace) -> GeometricDocument:
+    geometry = face.geometry
+    return GeometricDocument(
+        score=geometry.score,
+        sex=geometry.sex,
+        design=geometry.design,
+        groups=dict(geometry.groups),
+        metrics=[
+            MetricDocument(
+                name=metric.name,
+                title=metric.title,
+                group=metric.group,
+                value=metric.value,
+                unit=metric.unit,
+                score=metric.score,
+                percentile=metric.percentile,
+                reason=metric.reason,
+            )
+            for metric in geometry.metrics
+        ],
+    )
+
+
+def _box(capture: Capture) -> tuple[float, float, float, float]:
+    points = np.clip(capture.first[:468, :2], 0.0, 1.0)
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _photo_landmarks(capture: Capture) -> list[tuple[float, float, float]]:
+    """The measured landmarks over the photo: x over its width, y over its height, z over its width."""
+    plane = capture.photo_points() / [capture.photo_width, capture.photo_height]
+    scale = float(np.hypot(*capture.frame_to_photo[0, :2])) * capture.width / capture.photo_width
+    depth = capture.landmarks[:, 2] * scale
+    return [(float(x), float(y), float(z)) for (x, y), z in zip(plane, depth, strict=True)]

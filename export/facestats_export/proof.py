@@ -1,0 +1,137 @@
+"""The proof of an export: each engine against PyTorch, judged by the precision's limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from facestats_export.parity import BATCH_LIMITS, CALIBRATION_LIMIT, COMPANY, SCORE_LIMITS, Comparison
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was measured.
+
+    Attributes:
+        comparisons: Each engine against PyTorch.
+        batch_dependence: Largest influence of a batch's other images on a score, points.
+        calibration_difference: Largest difference of an engine's SCORE from the calibration of its RAW, points.
+        preprocessing_difference: Largest difference of a pixel from CLIP's own image processor's, of 255.
+        decoder_difference: Largest difference of a pixel of Triton's image decoder from the gateway's, of 255; ``None``
+            if Triton was not compared.
+        scale: Name of the calibration on which drift was judged.
+        triton_obstacle: Why Triton was not compared; ``None`` if it was.
+        attributes: Attribute head to the largest difference of a probability from scikit-learn's.
+        quantisation: The 8-bit schemes tried and each one's worst drift, points; the last used scheme is ``scheme``.
+        scheme: The 8-bit scheme in use; empty at other precisions.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    batch_dependence: float
+    calibration_difference: float
+    preprocessing_difference: int
+    decoder_difference: int | None
+    scale: str
+    triton_obstacle: str | None
+    attributes: dict[str, float] = field(default_factory=dict)
+    quantisation: dict[str, float] = field(default_factory=dict)
+    scheme: str = ""
+
+    def failures(self, precision: str) -> list[str]:
+        """What is past a limit of this precision, one clause each. A figure that is not a number is."""
+        drift_limit, batch_limit = SCORE_LIMITS[precision], BATCH_LIMITS[precision]
+        failures = [
+            f"{item.engine}'s worst score drift is {item.score_worst:.3f} points (limit {drift_limit})"
+            for item in self.comparisons
+            if not item.score_worst <= drift_limit
+        ]
+        if not self.batch_dependence <= batch_limit:
+            failures.append(
+                f"a score changes by {self.batch_dependence:.4f} points with its batch (limit {batch_limit})"
+            )
+        if not self.calibration_difference <= CALIBRATION_LIMIT:
+            failures.append(
+                f"SCORE is {self.calibration_difference:.4f} points off the calibration of RAW "
+                f"(limit {CALIBRATION_LIMIT})"
+            )
+        if self.preprocessing_difference > 0:
+            failures.append(f"pixels differ from CLIP's image processor's by {self.preprocessing_difference} of 255")
+        if self.decoder_difference:
+            failures.append(f"Triton's decoder differs from the gateway's by {self.decoder_difference} of 255")
+        return failures
+
+    def parameters(self, *, forced: bool) -> dict[str, str]:
+        """The figures for the provenance, worst over the engines."""
+        items = self.comparisons
+        return {
+            "parity_images": str(items[0].images),
+            "parity_engines": ", ".join(item.engine for item in items),
+            "parity_score_worst": f"{max(item.score_worst for item in items):.6f}",
+            "parity_score_mean": f"{max(item.score_mean for item in items):.6f}",
+            "parity_embedding_cosine_min": f"{min(item.embedding_cosine_min for item in items):.7f}",
+            "parity_rank_correlation": f"{min(item.rank_correlation for item in items):.6f}",
+            "parity_batch_dependence": f"{self.batch_dependence:.6f}",
+            "parity_scale": self.scale,
+            "parity_forced": str(forced).lower(),
+        }
+
+
+def proof_json(proof: Proof, parameters: dict[str, str]) -> str:
+    """The report for machines."""
+    facts = {name: value for name, value in parameters.items() if not name.startswith("golden_")}
+    return json.dumps({"provenance": facts, **asdict(proof)}, indent=1) + "\n"
+
+
+def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
+    """The report for people."""
+    lines = [
+        "# Parity report",
+        "",
+        f"CLIP {parameters['clip']}, regressor {parameters['regressor']}, calibration {parameters['calibration']}, "
+        f"precision {parameters['precision']} for {parameters['target']}. Score drift is in points on the scale of the "
+        f"calibration '{proof.scale}'; everything is compared with PyTorch.",
+        "",
+        "| engine | images | cosine, least | RAW, worst | SCORE, worst | SCORE, mean | rank correlation |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(item) for item in proof.comparisons),
+        "",
+        f"- Pixels against CLIP's own image processor: {proof.preprocessing_difference} of 255 at most.",
+    ]
+    if proof.decoder_difference is not None:
+        lines.append(f"- Triton's image decoder against the gateway's: {proof.decoder_difference} of 255 at most.")
+    if proof.triton_obstacle is not None:
+        lines.append(f"- Triton was not compared: {proof.triton_obstacle}.")
+    lines.append(
+        f"- An image alone against the same image in a batch of {COMPANY} others: "
+        f"{proof.batch_dependence:.6f} points at most."
+    )
+    lines.append(f"- SCORE against the calibration of RAW: {proof.calibration_difference:.6f} points at most.")
+    lines += [f"- 8 bits, {name}: {drift:.3f} points at worst." for name, drift in proof.quantisation.items()]
+    if proof.scheme:
+        lines.append(f"- 8 bits, used: {proof.scheme}.")
+    lines += [
+        f"- Attribute {name} against scikit-learn: {worst:.1e} at most." for name, worst in proof.attributes.items()
+    ]
+    if parameters["parity_forced"] == "true":
+        lines.append(f"- **Published by force**: {'; '.join(proof.failures(parameters['precision']))}.")
+    return "\n".join(lines) + "\n"
+
+
+def summary_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
+    """Rows of the table at the end of an export."""
+    return [
+        (
+            f"{item.engine} against PyTorch",
+            f"{item.images} images; score drift worst {item.score_worst:.4f}, mean {item.score_mean:.4f} points; "
+            f"cosine at least {item.embedding_cosine_min:.6f}; rank correlation {item.rank_correlation:.4f}",
+        )
+        for item in comparisons
+    ]
+
+
+def _row(item: Comparison) -> str:
+    return (
+        f"| {item.engine} | {item.images} | {item.embedding_cosine_min:.7f} | {item.raw_worst:.2e} | "
+        f"{item.score_worst:.5f} | {item.score_mean:.5f} | {item.rank_correlation:.6f} |"
+    )

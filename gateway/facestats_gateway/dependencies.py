@@ -1,0 +1,81 @@
+"""What routes ask of a request before they do their work: its caller, options and time budget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from facestats.deadline import Deadline
+from facestats.faces.measurer import CaptureMode, Crop, Extra, ScoreOptions, Sex
+from facestats.problems import Problem
+from facestats_gateway.service import Service
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, where the operator has set any.")
+_api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key in a header of its own.")
+
+
+async def service_of(request: Request) -> Service:
+    """The app's service, built in its lifespan."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDependency = Annotated[Service, Depends(service_of)]
+
+
+async def admitted_caller(
+    request: Request,
+    service: ServiceDependency,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    x_api_key: Annotated[str | None, Depends(_api_key_header)],
+) -> str:
+    """Who calls, before the body is read: known, within the rate, and with room for a photo.
+
+    Raises:
+        Problem: ``unauthorized``, ``rate-limited`` or ``overloaded``.
+    """
+    presented = bearer.credentials if bearer is not None else x_api_key
+    caller = service.access.identify(presented, request.client.host if request.client else "")
+    # Addresses are personal data: only a key's name goes to the log.
+    request.scope["facestats.caller"] = caller if caller.startswith("key:") else None
+    await service.access.charge(caller)
+    service.admission.check()
+    return caller
+
+
+CallerDependency = Annotated[str, Depends(admitted_caller)]
+
+
+async def score_options(
+    crop: Annotated[
+        Crop, Query(description="What CLIP sees: the face aligned as FFHQ does, or the image.")
+    ] = "aligned",
+    faces: Annotated[Literal["largest", "all"], Query(description="Which faces of the photo.")] = "largest",
+    sex: Annotated[Sex | None, Query(description="Parameter set of the geometry; pooled when absent.")] = None,
+    capture: Annotated[CaptureMode, Query(description="Two-pass (stable) or one-pass (fast) landmarks.")] = "stable",
+    include: Annotated[str, Query(description="Comma list of `landmarks`, `embedding`, `overlay`.")] = "",
+) -> ScoreOptions:
+    """The query parameters of a score."""
+    names = [name.strip() for name in include.split(",") if name.strip()]
+    unknown = sorted(set(names) - set(get_args(Extra)))
+    if unknown:
+        raise Problem("bad-parameter", f"`include`: {', '.join(unknown)} is none of {', '.join(get_args(Extra))}.")
+    return ScoreOptions(crop, faces == "all", sex, capture, frozenset(names))  # type: ignore[arg-type]
+
+
+async def request_deadline(
+    service: ServiceDependency,
+    x_request_timeout: Annotated[
+        float | None, Header(gt=0, allow_inf_nan=False, description="Time this request may take, seconds.")
+    ] = None,
+) -> Deadline:
+    """The time budget of a request."""
+    settings = service.settings
+    asked = settings.request_timeout_seconds if x_request_timeout is None else x_request_timeout
+    return Deadline(min(asked, settings.max_request_timeout_seconds))
+
+
+OptionsDependency = Annotated[ScoreOptions, Depends(score_options)]
+DeadlineDependency = Annotated[Deadline, Depends(request_deadline)]

@@ -1,0 +1,149 @@
+"""Our result in the JSON layout of the LooksmaxAI backend, whose iOS app reads it.
+
+A field is filled when a metric of ours measures the same proportion as that backend's function of the field's name; all
+others are null. Scores are 0..100, rounded to a tenth as there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from facestats.faces.measurer import Sex
+from facestats.problems import Problem
+from facestats.scoring.schemas import Document, FaceDocument
+
+MISSING_IMAGES = "Missing images"
+UNAVAILABLE = "Face analysis service is currently unavailable. Please try again later."
+
+Side = Literal["front", "side"]
+
+
+class Section(Document):
+    """Base of the layout's parts: camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Overall(Section):
+    """The score."""
+
+    psl: float | None = Field(description="The 60/40 score, 0..100.")
+    potential: None = Field(None, description="Not measurable from a photo.")
+
+
+class Eyes(Section):
+    """The eyes."""
+
+    orbital_depth: None = None
+    canthal_tilt: float | None
+    eyebrow_density: None = None
+    eyelash_density: None = None
+    eyelid_exposure: float | None
+    under_eye_health: None = None
+
+
+class Midface(Section):
+    """The middle of the face."""
+
+    cheekbones: None = None
+    maxilla: None = None
+    nose: float | None
+    ipd: float | None
+    fwhr: float | None
+    compactness: float | None
+
+
+class LowerThird(Section):
+    """Mouth and jaw."""
+
+    lips: float | None
+    mandible: None = None
+    gonial_angle: None = None
+    ramus: None = None
+    hyoid_skin_tightness: None = None
+    jaw_width: float | None
+
+
+class UpperThird(Section):
+    """Forehead and hairline: nothing of it shows in the mesh, which ends below the hairline."""
+
+    norwood_stage: None = None
+    forehead_projection: None = None
+    hairline_recession: None = None
+    hair_thinning: None = None
+    hairline_density: None = None
+    forehead_slope: None = None
+
+
+class Miscellaneous(Section):
+    """The rest."""
+
+    skin: None = None
+    harmony: float | None
+    symmetry: float | None
+    neck_width: None = None
+    bloat: None = None
+    bone_mass: None = None
+
+
+class Analysis(Section):
+    """The whole answer."""
+
+    overall: Overall
+    eyes: Eyes
+    midface: Midface
+    lower_third: LowerThird
+    upper_third: UpperThird
+    miscellaneous: Miscellaneous
+    ascension_date: None = Field(None, description="That backend drew it at random; there is nothing to say here.")
+
+
+class ErrorDocument(Document):
+    """That backend's form of an error."""
+
+    error: str
+
+
+def analysis(face: FaceDocument) -> Analysis:
+    """Fills the layout from a scored face."""
+    scores = {metric.name: _tenth(metric.score) for metric in face.geometric.metrics}
+    return Analysis(
+        overall=Overall(psl=_tenth(face.score)),
+        eyes=Eyes(canthal_tilt=scores["canthal_tilt"], eyelid_exposure=scores["eye_aspect"]),
+        midface=Midface(
+            nose=scores["nose_length_face"],
+            ipd=scores["eye_spacing"],
+            fwhr=scores["fwhr"],
+            compactness=scores["facial_index"],
+        ),
+        lower_third=LowerThird(lips=scores["lip_fullness"], jaw_width=scores["bigonial"]),
+        upper_third=UpperThird(),
+        miscellaneous=Miscellaneous(harmony=_tenth(face.geometric.groups["overall"]), symmetry=scores["asymmetry"]),
+    )
+
+
+def sex_of(gender: str | None) -> Sex | None:
+    """The parameter set for the form's ``gender``: ``Male`` or ``Female``; pooled for anything else, never a guess."""
+    sexes: dict[str, Sex] = {"male": "male", "female": "female"}
+    return sexes.get((gender or "").strip().lower())
+
+
+def error_of(problem: Problem, side: Side | None = None) -> tuple[int, str]:
+    """A problem as that backend's status (400 or 503) and words.
+
+    Args:
+        problem: What went wrong.
+        side: Which photo it concerns, when it concerns one.
+    """
+    if problem.kind.status >= 500 or problem.kind.status == 429:
+        return 503, UNAVAILABLE
+    if problem.code == "no-face" and side is not None:
+        return 400, f"Face not detected in {side} image"
+    return 400, problem.detail if side is None else f"The {side} image cannot be used: {problem.detail}"
+
+
+def _tenth(score: float | None) -> float | None:
+    return None if score is None else round(score, 1)

@@ -1,0 +1,168 @@
+"""The HTTP routes; each reads its request, calls the pipeline and writes the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
+
+from facestats.problems import PROBLEM_TYPES
+from facestats.scoring.documents import model_document, notices
+from facestats.scoring.schemas import (
+    BlendDocument,
+    Document,
+    HealthDocument,
+    ModelCardDocument,
+    ProblemDocument,
+    ReadinessDocument,
+    ScoreDocument,
+)
+from facestats_gateway.batch import NDJSON_MEDIA_TYPE
+from facestats_gateway.dependencies import (
+    CallerDependency,
+    DeadlineDependency,
+    OptionsDependency,
+    ServiceDependency,
+    admitted_caller,
+)
+from facestats_gateway.disconnect import unless_disconnected
+from facestats_gateway.metrics import METRICS_MEDIA_TYPE
+from facestats_gateway.request_body import read_image, read_image_parts
+
+router = APIRouter()
+scoring_router = APIRouter(dependencies=[Depends(admitted_caller)])
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": ProblemDocument,
+        "content": {"application/problem+json": {}},
+        "description": "; ".join(kind.title for kind in PROBLEM_TYPES.values() if kind.status == status),
+    }
+    for status in sorted({kind.status for kind in PROBLEM_TYPES.values()})
+}
+
+
+class NdjsonResponse(StreamingResponse):
+    """JSON documents, one a line, as they are ready."""
+
+    media_type = NDJSON_MEDIA_TYPE
+
+
+_IMAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {"image": {"type": "string", "format": "binary"}},
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {"image": {"type": "string", "contentEncoding": "base64"}},
+                }
+            },
+        },
+    }
+}
+
+
+def json_response(document: Document, status: int = 200) -> Response:
+    """A document as JSON, serialised once."""
+    return Response(document.model_dump_json(exclude_none=False), status, media_type="application/json")
+
+
+_IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            }
+        },
+    }
+}
+
+
+@scoring_router.post(
+    "/v1/score", response_model=ScoreDocument, responses=PROBLEM_RESPONSES, openapi_extra=_IMAGE_BODY, tags=["score"]
+)
+async def score(
+    request: Request, service: ServiceDependency, options: OptionsDependency, deadline: DeadlineDependency
+) -> Response:
+    """Scores the face of one photo."""
+    data = await read_image(request, service.settings.max_image_bytes)
+    document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
+    # Landmarks, embeddings and overlays are large enough to hold up other requests while they are written out.
+    return await asyncio.to_thread(json_response, document) if options.include else json_response(document)
+
+
+@scoring_router.post(
+    "/v1/score/batch",
+    response_description="One line an image, in the order they are ready.",
+    response_class=NdjsonResponse,
+    responses=PROBLEM_RESPONSES,
+    openapi_extra=_IMAGES_BODY,
+    tags=["score"],
+)
+async def score_batch(
+    request: Request,
+    service: ServiceDependency,
+    caller: CallerDependency,
+    options: OptionsDependency,
+    deadline: DeadlineDependency,
+) -> Response:
+    """Scores many photos; what is wrong with one is said in its own line."""
+    settings = service.settings
+    images = await read_image_parts(
+        request, "images", max_parts=settings.max_batch_images, max_body_bytes=settings.max_batch_bytes
+    )
+    await service.access.charge(caller, len(images) - 1)
+    return NdjsonResponse(service.batch.lines(images, options, deadline))
+
+
+@router.get("/v1/model", response_model=ModelCardDocument, tags=["model"])
+async def model(service: ServiceDependency) -> Response:
+    """Says what is being served, as far as Triton knows it."""
+    provenance = service.monitor.state.provenance
+    return json_response(
+        ModelCardDocument(
+            **model_document(provenance, service.design).model_dump(),
+            blend=BlendDocument(geometric=service.design.blend.geometric, holistic=service.design.blend.holistic),
+            geometry=service.design.geometry,
+            notices=notices(provenance, degraded=False),
+            provenance={name: value for name, value in provenance.parameters.items() if not name.startswith("golden_")},
+        )
+    )
+
+
+@router.get("/healthz", response_model=HealthDocument, tags=["operations"])
+async def healthz() -> Response:
+    """Liveness: the process answers."""
+    return json_response(HealthDocument(status="ok"))
+
+
+@router.get(
+    "/readyz", response_model=ReadinessDocument, responses={503: {"model": ReadinessDocument}}, tags=["operations"]
+)
+async def readyz(service: ServiceDependency) -> Response:
+    """Readiness: Triton and its models are ready and answer the golden input as the export did."""
+    readiness = service.readiness()
+    return json_response(readiness, 200 if readiness.ready else 503)
+
+
+@router.get("/metrics", response_class=Response, tags=["operations"])
+async def metrics(service: ServiceDependency) -> Response:
+    """Prometheus' text format."""
+    return Response(service.metrics.exposition(), media_type=METRICS_MEDIA_TYPE)

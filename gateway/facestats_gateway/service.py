@@ -1,0 +1,91 @@
+"""Everything a running gateway holds, built at start and closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from facestats.faces.measurer import FaceMeasurer
+from facestats.holistic.triton import TritonClient
+from facestats.holistic.watch import TritonMonitor
+from facestats.scoring.admission import Admission
+from facestats.scoring.documents import Design
+from facestats.scoring.gathering import Gathering
+from facestats.scoring.pipeline import Scorer
+from facestats.scoring.schemas import ReadinessDocument
+from facestats_gateway.access import AccessControl, parse_rate_limit
+from facestats_gateway.batch import BatchScorer
+from facestats_gateway.metrics import Metrics
+from facestats_gateway.settings import Settings
+from facestats_gateway.tracing import Tracing
+
+
+@dataclass
+class Service:
+    """The parts the routes use.
+
+    Attributes:
+        settings: What was configured.
+        design: How a score is made.
+        measurer: Threads that decode and measure.
+        monitor: What is known about Triton.
+        scorer: The pipeline.
+        batch: The pipeline for many photos of one request.
+        admission: Permits for photos in flight.
+        access: Who may call, and how often.
+        metrics: What Prometheus sees.
+    """
+
+    settings: Settings
+    design: Design
+    measurer: FaceMeasurer
+    monitor: TritonMonitor
+    scorer: Scorer
+    batch: BatchScorer
+    admission: Admission
+    access: AccessControl
+    metrics: Metrics
+
+    def readiness(self) -> ReadinessDocument:
+        """Whether requests should be sent here."""
+        state = self.monitor.state
+        if state.ready:
+            return ReadinessDocument(ready=True, reason="", triton=True, golden_check=state.golden_ok)
+        if self.design.degrade and state.golden_ok is not False:
+            reason = f"Degraded, geometry alone: {state.reason}"
+            return ReadinessDocument(ready=True, reason=reason, triton=False, golden_check=state.golden_ok)
+        return ReadinessDocument(ready=False, reason=state.reason, triton=False, golden_check=state.golden_ok)
+
+
+@contextlib.asynccontextmanager
+async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Service]:
+    """Builds the service inside the running event loop, watches Triton, and closes everything at the end."""
+    design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
+    measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
+    client = TritonClient(settings.triton_targets, settings.triton_model)
+    monitor = TritonMonitor(
+        client,
+        check_seconds=settings.triton_check_seconds,
+        golden_seconds=settings.golden_check_seconds,
+        listener=metrics.triton_state,
+    )
+    admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
+    metrics.watch_admission(admission)
+    gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
+    scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
+    batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
+    access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
+    await asyncio.to_thread(measurer.warm_up)
+    await monitor.check()
+    watching = asyncio.create_task(monitor.run(), name="triton-monitor")
+    try:
+        yield Service(settings, design, measurer, monitor, scorer, batch, admission, access, metrics)
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await asyncio.to_thread(measurer.close)
+        await client.close()
+        await asyncio.to_thread(tracing.close)

@@ -1,0 +1,190 @@
+"""The gateway's settings, read from the environment (``FACESTATS_...``); every default works."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from facestats.holistic.triton_targets import parse_triton_urls
+from facestats.images.imaging import ImageLimits
+from facestats.scoring.blend import BlendWeights
+from facestats_gateway.access import ApiKey, parse_api_keys, parse_rate_limit
+
+MOST_FACES = 32
+"""All faces of a photo go to Triton in one call, and its models take no larger batch (their ``max_batch_size``)."""
+
+
+class Settings(BaseSettings):
+    """Every limit and switch of the gateway; each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="FACESTATS_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
+
+    triton_urls: str = Field(
+        "127.0.0.1:8001",
+        description="gRPC targets of Triton: `host:port`, several with commas (names are looked up anew at every "
+        "check), or `dns:///name:port`.",
+    )
+    triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
+    triton_check_seconds: float = Field(
+        2.0, gt=0, description="Time between two looks at Triton's readiness and model configuration, seconds."
+    )
+    golden_check_seconds: float = Field(
+        60.0, gt=0, description="Time between two golden checks (a known input through the live Triton), seconds."
+    )
+
+    blend_geometric: float = Field(0.6, ge=0, le=1, description="Share of geometry in the score.")
+    geometry: Literal["metrics", "shape", "mean"] = Field(
+        "metrics", description="Geometric design: explainable metrics, the shape model, or the mean of both."
+    )
+    degrade: Literal["none", "geometric"] = Field(
+        "none", description="Without Triton: refuse (`none`) or answer with geometry alone, marked as such."
+    )
+
+    threads: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        ge=1,
+        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
+    )
+    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
+
+    max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
+    max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
+    min_image_side: int = Field(32, ge=1, description="Smallest width and height, pixels.")
+    max_aspect_ratio: float = Field(8.0, ge=1, description="Largest longer side / shorter side of an image.")
+    max_frames: int = Field(1, ge=1, description="Most frames of an animated image; the first is scored.")
+    reduced_decode_side: int = Field(
+        1024,
+        ge=0,
+        description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
+    )
+
+    gather_photos: int = Field(
+        8,
+        ge=1,
+        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
+    )
+    gather_seconds: float = Field(
+        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
+    )
+
+    max_requests_in_flight: int = Field(
+        # Triton batches up to 32 faces; fewer than two batches' worth would leave it waiting.
+        default_factory=lambda given: max(64, 16 * given.get("threads", 1)),
+        ge=1,
+        description="Most photos queued or being scored; more are refused at once (default: 16 a thread, at least 64).",
+    )
+    max_pixels_in_flight: int = Field(
+        500_000_000,
+        ge=4096,
+        description="Most pixels, by the images' headers, of all photos queued or being scored; one photo always fits.",
+    )
+    max_upload_bytes_in_flight: int = Field(
+        256_000_000, ge=1024, description="Most bytes of all request bodies being received or held, bytes."
+    )
+    upload_seconds: float = Field(
+        30.0, gt=0, description="Time in which a request's head, and after it its body, must have arrived, seconds."
+    )
+    answer_seconds: float = Field(
+        30.0, gt=0, description="A client that takes nothing of a waiting answer for so long is cut off, seconds."
+    )
+    max_batch_images: int = Field(64, ge=1, description="Most images of one batch request.")
+    max_batch_bytes: int = Field(100_000_000, ge=1024, description="Largest body of a batch request, bytes.")
+    batch_concurrency: int = Field(
+        default_factory=lambda given: 2 * given.get("threads", 1),
+        ge=1,
+        description="Images of one batch request scored at a time (default: two a thread).",
+    )
+
+    api_keys: str = Field(
+        "",
+        description="Who may ask for scores: `name:sha256hex` items with commas (`facestats key NAME` makes one); "
+        "empty: everybody.",
+    )
+    rate_limit: str = Field(
+        "",
+        description="Most photos of one API key (without keys: client address), e.g. `600/minute`; empty: no limit.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Load balancers whose `X-Forwarded-For` names the client (for the rate limit without keys): "
+        "addresses or networks with commas, or `*`.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose web pages may call the API, with commas, or `*`; empty: none but our own."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines for machines or for people; `auto`: for people on a terminal."
+    )
+    trace_endpoint: str = Field(
+        "",
+        description="OTLP/HTTP address OpenTelemetry traces are sent to, e.g. `http://collector:4318/v1/traces`; "
+        "empty: no traces.",
+    )
+
+    request_timeout_seconds: float = Field(
+        30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
+    )
+    max_request_timeout_seconds: float = Field(
+        120.0, gt=0, description="Longest time a request may ask for in `X-Request-Timeout`, seconds."
+    )
+    shutdown_seconds: float = Field(
+        20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
+    )
+
+    @field_validator("triton_urls")
+    @classmethod
+    def _check_triton_urls(cls, text: str) -> str:
+        parse_triton_urls(text)
+        return text
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_api_keys(cls, text: str) -> str:
+        parse_api_keys(text)
+        return text
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rate_limit(cls, text: str) -> str:
+        parse_rate_limit(text)
+        return text
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The API keys that are accepted; none: no key is needed."""
+        return parse_api_keys(self.api_keys)
+
+    @property
+    def triton_targets(self) -> tuple[str, ...]:
+        """The addresses of Triton's replicas, or one gRPC target that stands for all."""
+        return parse_triton_urls(self.triton_urls)
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins that CORS lets in."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @property
+    def blend(self) -> BlendWeights:
+        """Shares of the two halves, summing to 1."""
+        return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What is refused before decoding."""
+        return ImageLimits(
+            max_bytes=self.max_image_bytes,
+            max_pixels=self.max_image_pixels,
+            min_side=self.min_image_side,
+            max_aspect_ratio=self.max_aspect_ratio,
+            max_frames=self.max_frames,
+            reduced_decode_side=self.reduced_decode_side,
+        )

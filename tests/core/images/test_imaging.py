@@ -1,0 +1,161 @@
+"""Decoding: every colour mode and orientation comes out upright 8-bit RGB; everything else is refused with a reason."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
+
+from facestats.images.imaging import ImageError, ImageLimits, decode_image, read_header
+
+RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (20, 40, 210), (250, 250, 250)
+
+
+def quadrants(size: tuple[int, int] = (80, 64)) -> Image.Image:
+    """Four colours, so that every orientation is told apart."""
+    image = Image.new("RGB", size)
+    width, height = size
+    for colour, corner in (
+        (RED, (0, 0)),
+        (GREEN, (width // 2, 0)),
+        (BLUE, (0, height // 2)),
+        (WHITE, (width // 2, height // 2)),
+    ):
+        image.paste(colour, (*corner, corner[0] + width // 2, corner[1] + height // 2))
+    return image
+
+
+def encode(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def refusal(data: bytes, limits: ImageLimits | None = None) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode_image(data, limits)
+    assert str(caught.value).endswith(".")
+    return caught.value.code
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"])
+def test_formats(format: str) -> None:
+    rgb = decode_image(encode(quadrants(), format))
+    assert rgb.shape == (64, 80, 3)
+    assert rgb.dtype == np.uint8
+    np.testing.assert_allclose(rgb[8, 8], RED, atol=12)
+    np.testing.assert_allclose(rgb[56, 72], WHITE, atol=12)
+
+
+def test_heic() -> None:
+    pillow_heif.register_heif_opener()
+    rgb = decode_image(encode(quadrants(), "HEIF", quality=90))
+    np.testing.assert_allclose(rgb[8, 8], RED, atol=15)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }.get(orientation)  # fmt: skip
+    stored = quadrants() if turn is None else quadrants().transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = decode_image(encode(stored, "PNG", exif=exif))
+    np.testing.assert_array_equal(rgb, np.asarray(quadrants()))
+
+
+def test_grey_and_cmyk_and_palette() -> None:
+    grey = decode_image(encode(quadrants().convert("L"), "PNG"))
+    assert grey.shape == (64, 80, 3)
+    assert (grey[..., 0] == grey[..., 1]).all()
+    cmyk = decode_image(encode(quadrants().convert("CMYK"), "JPEG", quality=95))
+    np.testing.assert_allclose(cmyk[8, 8], RED, atol=20)
+    palette = decode_image(encode(quadrants().quantize(8), "PNG"))
+    np.testing.assert_allclose(palette[8, 8], RED, atol=12)
+
+
+def test_transparency_is_laid_over_white() -> None:
+    image = quadrants().convert("RGBA")
+    image.putalpha(Image.new("L", image.size, 0))
+    assert (decode_image(encode(image, "PNG")) == 255).all()
+
+
+def test_16_bit_grey_keeps_its_shades() -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    rgb = decode_image(encode(Image.fromarray(ramp), "PNG"))
+    np.testing.assert_array_equal(rgb[..., 0], ramp >> 8)
+
+
+def test_large_jpeg_is_decoded_at_reduced_scale(photo: np.ndarray) -> None:
+    large = Image.fromarray(photo).resize((2400, 3200), Image.Resampling.BICUBIC)
+    data = encode(large, "JPEG", quality=92)
+    reduced, full = decode_image(data), decode_image(data, ImageLimits(reduced_decode_side=0))
+    assert reduced.shape == (1600, 1200, 3)
+    assert full.shape == (3200, 2400, 3)
+    small = np.asarray(Image.fromarray(full).resize((1200, 1600), Image.Resampling.BOX), float)
+    assert np.abs(small - reduced).mean() < 2
+
+
+def test_not_an_image_and_empty_and_truncated() -> None:
+    assert refusal(b"") == "empty-body"
+    assert refusal(b"hello, this is text") == "not-an-image"
+    assert refusal(b"%PDF-1.7 ...") == "unsupported-format"
+    assert refusal(b"<svg xmlns='http://www.w3.org/2000/svg'/>") == "unsupported-format"
+    for format in ("JPEG", "PNG", "WEBP"):
+        data = encode(quadrants((320, 240)), format)
+        assert refusal(data[: len(data) // 2]) == "truncated-image"
+
+
+def test_limits_are_applied_before_decoding() -> None:
+    data = encode(quadrants((400, 300)), "PNG")
+    assert refusal(data, ImageLimits(max_bytes=100)) == "too-many-bytes"
+    assert refusal(data, ImageLimits(max_pixels=100_000)) == "too-many-pixels"
+    assert refusal(encode(quadrants((400, 10)), "PNG")) == "too-small"
+    assert refusal(encode(quadrants((400, 40)), "PNG")) == "bad-aspect-ratio"
+    assert read_header(data, ImageLimits()).pixels == 120_000
+
+
+def test_decompression_bomb_is_refused_from_its_header() -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    assert refusal(bomb) == "too-many-pixels"
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_animation_is_refused_unless_allowed(format: str) -> None:
+    frames = [quadrants(), quadrants().transpose(Image.Transpose.ROTATE_180)]
+    two = encode(frames[0], format, save_all=True, append_images=frames[1:])
+    three = encode(frames[0], format, save_all=True, append_images=[frames[1], frames[0]])
+    for data, most in ((two, 1), (three, 1), (three, 2)):
+        with pytest.raises(ImageError) as refusal:
+            decode_image(data, ImageLimits(max_frames=most))
+        assert refusal.value.code == "animated-image"
+    np.testing.assert_allclose(decode_image(two, ImageLimits(max_frames=2))[8, 8], RED, atol=12)
+
+
+def test_a_gif_is_not_read_to_its_end_to_find_that_it_is_animated(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [Image.new("L", (64, 64), 5 * shade) for shade in range(50)]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    sought: list[int] = []
+    seek = GifImageFile._seek
+
+    def watched(image: GifImageFile, frame: int, update_image: bool = True) -> None:
+        sought.append(frame)
+        seek(image, frame, update_image)
+
+    monkeypatch.setattr(GifImageFile, "_seek", watched)
+    with pytest.raises(ImageError):
+        read_header(data, ImageLimits())
+    assert max(sought) == 1
