@@ -13,8 +13,9 @@ from facestats_gateway.openapi import problem_types, settings_schema
 
 _INTRODUCTION = """# Settings, limits and problem types
 
-This page is generated (`make docs`) from `gateway/facestats_gateway/settings.py` and `core/facestats/problems.py`; the
-OpenAPI document carries the same under `x-settings` and `x-problem-types`.
+This page is generated (`make docs`) from `core/facestats/settings.py` (scoring itself, wherever a photo is scored),
+`gateway/facestats_gateway/settings.py` and `core/facestats/problems.py`; the OpenAPI document carries the same under
+`x-settings` and `x-problem-types`.
 
 ## Settings and limits
 

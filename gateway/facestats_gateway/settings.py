@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facestats.holistic.triton_targets import parse_triton_urls
-from facestats.images.imaging import ImageLimits
-from facestats.scoring.blend import BlendWeights
+from facestats.settings import ScoringSettings
 from facestats_gateway.access import ApiKey, parse_api_keys, parse_rate_limit
 
-MOST_FACES = 32
-"""All faces of a photo go to Triton in one call, and its models take no larger batch (their ``max_batch_size``)."""
 
-
-class Settings(BaseSettings):
+class Settings(ScoringSettings):
     """Every limit and switch of the gateway; each field's description is its documentation."""
-
-    model_config = SettingsConfigDict(env_prefix="FACESTATS_", extra="ignore", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
@@ -36,32 +28,6 @@ class Settings(BaseSettings):
     )
     golden_check_seconds: float = Field(
         60.0, gt=0, description="Time between two golden checks (a known input through the live Triton), seconds."
-    )
-
-    blend_geometric: float = Field(0.6, ge=0, le=1, description="Share of geometry in the score.")
-    geometry: Literal["metrics", "shape", "mean"] = Field(
-        "metrics", description="Geometric design: explainable metrics, the shape model, or the mean of both."
-    )
-    degrade: Literal["none", "geometric"] = Field(
-        "none", description="Without Triton: refuse (`none`) or answer with geometry alone, marked as such."
-    )
-
-    threads: int = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
-        ge=1,
-        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
-    )
-    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
-
-    max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
-    max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
-    min_image_side: int = Field(32, ge=1, description="Smallest width and height, pixels.")
-    max_aspect_ratio: float = Field(8.0, ge=1, description="Largest longer side / shorter side of an image.")
-    max_frames: int = Field(1, ge=1, description="Most frames of an animated image; the first is scored.")
-    reduced_decode_side: int = Field(
-        1024,
-        ge=0,
-        description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
     )
 
     gather_photos: int = Field(
@@ -129,12 +95,6 @@ class Settings(BaseSettings):
         "empty: no traces.",
     )
 
-    request_timeout_seconds: float = Field(
-        30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
-    )
-    max_request_timeout_seconds: float = Field(
-        120.0, gt=0, description="Longest time a request may ask for in `X-Request-Timeout`, seconds."
-    )
     shutdown_seconds: float = Field(
         20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
     )
@@ -171,20 +131,3 @@ class Settings(BaseSettings):
     def origins(self) -> list[str]:
         """The origins that CORS lets in."""
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
-
-    @property
-    def blend(self) -> BlendWeights:
-        """Shares of the two halves, summing to 1."""
-        return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
-
-    @property
-    def image_limits(self) -> ImageLimits:
-        """What is refused before decoding."""
-        return ImageLimits(
-            max_bytes=self.max_image_bytes,
-            max_pixels=self.max_image_pixels,
-            min_side=self.min_image_side,
-            max_aspect_ratio=self.max_aspect_ratio,
-            max_frames=self.max_frames,
-            reduced_decode_side=self.reduced_decode_side,
-        )

@@ -19,7 +19,8 @@ from facestats.holistic.provenance import Provenance
 from facestats.holistic.triton import Holistic
 from facestats.holistic.watch import TritonState
 from facestats.scoring.pipeline import Scorer
-from facestats_gateway.settings import MOST_FACES, Settings
+from facestats.settings import MOST_FACES
+from facestats_gateway.settings import Settings
 from tests.asgi import running_app
 
 
