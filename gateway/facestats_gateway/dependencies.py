@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
 
 from fastapi import Depends, Header, Query, Request
@@ -55,14 +58,49 @@ async def score_options(
     faces: Annotated[Literal["largest", "all"], Query(description="Which faces of the photo.")] = "largest",
     sex: Annotated[Sex | None, Query(description="Parameter set of the geometry; pooled when absent.")] = None,
     capture: Annotated[CaptureMode, Query(description="Two-pass (stable) or one-pass (fast) landmarks.")] = "stable",
-    include: Annotated[str, Query(description="Comma list of `landmarks`, `embedding`, `overlay`.")] = "",
+    include: Annotated[
+        tuple[str, ...], Query(description="Any of `landmarks`, `embedding`, `overlay`: repeated, or with commas.")
+    ] = (),
 ) -> ScoreOptions:
     """The query parameters of a score."""
-    names = [name.strip() for name in include.split(",") if name.strip()]
+    names = [name.strip() for names in include for name in names.split(",") if name.strip()]
     unknown = sorted(set(names) - set(get_args(Extra)))
     if unknown:
         raise Problem("bad-parameter", f"`include`: {', '.join(unknown)} is none of {', '.join(get_args(Extra))}.")
     return ScoreOptions(crop, faces == "all", sex, capture, frozenset(names))  # type: ignore[arg-type]
+
+
+SCORE_OPTIONS = tuple(inspect.signature(score_options).parameters)
+"""Names of the query parameters of a score."""
+
+
+async def only_score_options(request: Request) -> None:
+    """Refuses what a query says in vain.
+
+    Raises:
+        Problem: ``bad-parameter``: a name that is none of ``SCORE_OPTIONS``, or one value too many.
+    """
+    refuse_unknown_query(request, SCORE_OPTIONS)
+    for name in SCORE_OPTIONS:
+        if name != "include" and len(request.query_params.getlist(name)) > 1:
+            raise Problem("bad-parameter", f"`{name}` is given more than once.")
+
+
+def refuse_unknown_query(request: Request, names: Sequence[str]) -> None:
+    """Refuses query parameters that would be ignored.
+
+    Args:
+        request: The request.
+        names: The parameters that mean something here.
+
+    Raises:
+        Problem: ``bad-parameter``, with what was probably meant.
+    """
+    for name in request.query_params:
+        if name not in names:
+            probable = difflib.get_close_matches(name.lower(), names, 1)
+            meant = f"did you mean `{probable[0]}`?" if probable else f"there is {', '.join(names) or 'none'} here."
+            raise Problem("bad-parameter", f"The query parameter `{name[:64]}` is not known; {meant}")
 
 
 async def request_deadline(

@@ -7,16 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.datastructures import UploadFile
 
 from facestats.deadline import Deadline
 from facestats.faces.measurer import ScoreOptions
 from facestats.problems import Problem
-from facestats_gateway.dependencies import DeadlineDependency, ServiceDependency, admitted_caller
+from facestats_gateway.dependencies import (
+    DeadlineDependency,
+    ServiceDependency,
+    admitted_caller,
+    refuse_unknown_query,
+)
 from facestats_gateway.disconnect import unless_disconnected
 from facestats_gateway.looksmax import MISSING_IMAGES, Analysis, ErrorDocument, Side, analysis, error_of, sex_of
 from facestats_gateway.problem_response import PROBLEM_MEDIA_TYPE
-from facestats_gateway.request_body import MULTIPART_OVERHEAD, checked_image, part_bytes, read_form
+from facestats_gateway.request_body import MULTIPART_OVERHEAD, checked_image, media_type, read_form
 from facestats_gateway.routes import PROBLEM_RESPONSES
 from facestats_gateway.service import Service
 
@@ -84,15 +88,17 @@ async def analyze_face(
 
 async def _read(request: Request, max_image_bytes: int) -> dict[str, bytes]:
     """The form's fields, the first value of each."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    refuse_unknown_query(request, ())
+    if media_type(request) != "multipart/form-data":
         return {}
-    fields = await read_form(request, max_files=2, max_body_bytes=2 * max_image_bytes + MULTIPART_OVERHEAD)
-    return {
-        name: checked_image(await part_bytes(values[0]), max_image_bytes)
-        if isinstance(values[0], UploadFile)
-        else values[0].encode()
-        for name, values in fields.items()
-    }
+    parts = await read_form(request, max_files=2, max_body_bytes=2 * max_image_bytes + MULTIPART_OVERHEAD)
+    fields: dict[str, bytes] = {}
+    for part in parts:
+        if part.name in ("front_image", "side_image"):
+            fields.setdefault(part.name, checked_image(part.file(), max_image_bytes))
+        else:
+            fields.setdefault(part.name, part.data)
+    return fields
 
 
 async def _require_face(service: Service, photo: bytes, options: ScoreOptions, deadline: Deadline) -> None:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 
-import orjson
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from facestats.problems import Problem
+from facestats_gateway.json_image import image_of_json, unknown_fields
+from facestats_gateway.multipart import Part, parse_multipart
 
 MULTIPART_OVERHEAD = 64 * 1024
 """Bytes allowed for boundaries, part headers and small fields beside the images."""
 
 
-class InMemoryMultiPartParser(MultiPartParser):
-    """Starlette's parser, but photos never touch the disk: parts stay in memory whatever their size.
-
-    The whole body's size is limited while it arrives, so memory stays bounded.
-    """
-
-    spool_max_size = 2**62
-
-
-async def read_image(request: Request, max_bytes: int) -> bytes:
+async def read_image(request: Request, max_bytes: int, query_options: Collection[str]) -> bytes:
     """Reads the one image of a request.
 
     Accepts ``multipart/form-data`` with a file field ``image``, a raw body with an ``image/*`` or
@@ -36,20 +24,26 @@ async def read_image(request: Request, max_bytes: int) -> bytes:
     Args:
         request: The request, its body unread.
         max_bytes: Largest encoded image.
+        query_options: Names that belong into the query, to say so of one that is found in the body.
 
     Raises:
         Problem: The body is missing, malformed, of another type, or too large.
     """
-    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    content_type = media_type(request)
     if content_type == "multipart/form-data":
-        (data,) = await read_image_parts(request, "image", max_parts=1, max_body_bytes=max_bytes + MULTIPART_OVERHEAD)
+        max_body_bytes = max_bytes + MULTIPART_OVERHEAD
+        (data,) = await read_image_parts(
+            request, "image", query_options, max_parts=1, max_body_bytes=max_body_bytes, max_image_bytes=max_bytes
+        )
         return checked_image(data, max_bytes)
     if content_type == "application/json":
-        body = await _read(request, max_bytes * 4 // 3 + MULTIPART_OVERHEAD, max_bytes)
-        # Up to 27 MB of base64 would hold up every other request.
-        return await asyncio.to_thread(_decode_json, body, max_bytes)
+        # Base64 takes a third more, line breaks that JSON escapes a little again.
+        body = await _read(request, max_bytes * 3 // 2 + MULTIPART_OVERHEAD, max_bytes)
+        # Up to 30 MB of base64 would hold up every other request.
+        data = await asyncio.to_thread(image_of_json, body, query_options)
+        return checked_image(data, max_bytes)
     if content_type.startswith("image/") or content_type == "application/octet-stream":
-        return _not_empty(await _read(request, max_bytes, max_bytes))
+        return checked_image(await _read(request, max_bytes, max_bytes), max_bytes)
     raise Problem(
         "unsupported-media-type",
         "Send the image as multipart/form-data (field `image`), as a raw body with an image/* Content-Type, "
@@ -57,74 +51,82 @@ async def read_image(request: Request, max_bytes: int) -> bytes:
     )
 
 
-async def read_image_parts(request: Request, field: str, *, max_parts: int, max_body_bytes: int) -> list[bytes]:
+async def read_image_parts(
+    request: Request,
+    field: str,
+    query_options: Collection[str],
+    *,
+    max_parts: int,
+    max_body_bytes: int,
+    max_image_bytes: int | None = None,
+) -> list[bytes]:
     """Reads all files of one multipart field, whatever each of them holds.
 
     Args:
         request: The request, its body unread.
-        field: Name of the form field.
+        field: Name of the form field, the only one the form may have.
+        query_options: Names that belong into the query, to say so of one that is found in the form.
         max_parts: Most files.
         max_body_bytes: Largest body.
+        max_image_bytes: The limit to name when the body is too large; ``max_body_bytes`` if absent.
 
     Raises:
-        Problem: The form is malformed, lacks the field or goes past a limit.
+        Problem: The body is no form, malformed, lacks the field, has others or goes past a limit.
     """
-    form = await read_form(request, max_files=max_parts, max_body_bytes=max_body_bytes)
-    images = [await part_bytes(part) for part in form.get(field, [])]
+    if media_type(request) != "multipart/form-data":
+        raise Problem("unsupported-media-type", f"Send multipart/form-data with files in the field `{field}`.")
+    parts = await read_form(
+        request, max_files=max_parts, max_body_bytes=max_body_bytes, max_image_bytes=max_image_bytes or max_body_bytes
+    )
+    images = [part.file() for part in parts if part.name == field]
+    others = sorted({part.name for part in parts if part.name != field})
     if not images:
-        raise Problem("bad-request", f"The form has no file field `{field}`.")
-    if len(images) > max_parts:
-        raise Problem("too-many-parts", f"The form has {len(images)} images; {max_parts} are allowed.")
+        has = f"; it has {', '.join(f'`{name}`' for name in others)}" if others else ""
+        raise Problem("bad-request", f"The form has no file field `{field}`{has}.")
+    if others:
+        raise unknown_fields("The form", others, field, query_options)
     return images
 
 
-async def read_form(request: Request, *, max_files: int, max_body_bytes: int) -> dict[str, list[UploadFile | str]]:
+async def read_form(
+    request: Request, *, max_files: int, max_body_bytes: int, max_image_bytes: int | None = None
+) -> list[Part]:
     """Parses a multipart form in memory.
 
     Args:
         request: The request, its body unread.
         max_files: Most files.
         max_body_bytes: Largest body.
+        max_image_bytes: The limit to name when the body is too large; ``max_body_bytes`` if absent.
 
     Returns:
-        Field name to its values in order.
+        The parts in their order.
 
     Raises:
         Problem: The form is malformed or goes past a limit.
     """
-    # One file more than allowed is parsed, so that the answer can name the limit.
-    parser = InMemoryMultiPartParser(
-        request.headers, _limited(request, max_body_bytes, max_body_bytes), max_files=max_files + 1, max_fields=16
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        code = "too-many-parts" if error.message.startswith("Too many") else "bad-request"
-        raise Problem(code, f"The multipart form cannot be read: {error.message}") from error
-    except KeyError as error:
-        raise Problem("bad-request", "The multipart form's Content-Type names no boundary.") from error
-    fields: dict[str, list[UploadFile | str]] = {}
-    for name, value in form.multi_items():
-        fields.setdefault(name, []).append(value)
-    return fields
+    body = _limited(request, max_body_bytes, max_image_bytes or max_body_bytes)
+    return await parse_multipart(request.headers["content-type"], body, max_files=max_files)
+
+
+def media_type(request: Request) -> str:
+    """The body's type; what is encoded once more is refused.
+
+    Raises:
+        Problem: ``unsupported-media-type``: the body has a Content-Encoding.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(
+            "unsupported-media-type",
+            f"The body has Content-Encoding: {encoding}, which is not read; send it as it is (photos are compressed).",
+        )
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def declared_length(text: str) -> int:
     """What a ``Content-Length`` header says; 0 when it says nothing sensible (bytes are counted as they arrive)."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
-
-
-async def part_bytes(part: UploadFile | str) -> bytes:
-    """A file part's content.
-
-    Raises:
-        Problem: It is a text field.
-    """
-    if isinstance(part, str):
-        raise Problem("bad-request", "The image must be sent as a file part (with a filename), not as a text field.")
-    data = await part.read()
-    await part.close()
-    return data
 
 
 def checked_image(data: bytes, max_bytes: int) -> bytes:
@@ -135,7 +137,9 @@ def checked_image(data: bytes, max_bytes: int) -> bytes:
     """
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
-    return _not_empty(data)
+    if not data:
+        raise Problem("empty-body", "The image is empty (0 bytes).")
+    return data
 
 
 async def _read(request: Request, max_body_bytes: int, max_image_bytes: int) -> bytes:
@@ -155,29 +159,6 @@ async def _limited(request: Request, max_body_bytes: int, max_image_bytes: int) 
             yield chunk
     except ClientDisconnect as error:
         raise Problem("bad-request", "The client closed the connection before the body was complete.") from error
-
-
-def _decode_json(body: bytes, max_bytes: int) -> bytes:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem("bad-request", f"The body is not valid JSON: {error}") from error
-    text = document.get("image") if isinstance(document, dict) else None
-    if not isinstance(text, str):
-        raise Problem("bad-request", 'The JSON body must be {"image": "<base64>"}.')
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Problem("bad-request", f"`image` is not valid base64: {error}") from error
-    return checked_image(data, max_bytes)
-
-
-def _not_empty(data: bytes) -> bytes:
-    if not data:
-        raise Problem("empty-body", "The image is empty (0 bytes).")
-    return data
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -21,18 +21,20 @@ from facestats.scoring.schemas import (
 )
 from facestats_gateway.batch import NDJSON_MEDIA_TYPE
 from facestats_gateway.dependencies import (
+    SCORE_OPTIONS,
     CallerDependency,
     DeadlineDependency,
     OptionsDependency,
     ServiceDependency,
     admitted_caller,
+    only_score_options,
 )
 from facestats_gateway.disconnect import unless_disconnected
 from facestats_gateway.metrics import METRICS_MEDIA_TYPE
 from facestats_gateway.request_body import read_image, read_image_parts
 
 router = APIRouter()
-scoring_router = APIRouter(dependencies=[Depends(admitted_caller)])
+scoring_router = APIRouter(dependencies=[Depends(admitted_caller), Depends(only_score_options)])
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -102,7 +104,7 @@ async def score(
     request: Request, service: ServiceDependency, options: OptionsDependency, deadline: DeadlineDependency
 ) -> Response:
     """Scores the face of one photo."""
-    data = await read_image(request, service.settings.max_image_bytes)
+    data = await read_image(request, service.settings.max_image_bytes, SCORE_OPTIONS)
     document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
     # Landmarks, embeddings and overlays are large enough to hold up other requests while they are written out.
     return await asyncio.to_thread(json_response, document) if options.include else json_response(document)
@@ -126,7 +128,11 @@ async def score_batch(
     """Scores many photos; what is wrong with one is said in its own line."""
     settings = service.settings
     images = await read_image_parts(
-        request, "images", max_parts=settings.max_batch_images, max_body_bytes=settings.max_batch_bytes
+        request,
+        "images",
+        SCORE_OPTIONS,
+        max_parts=settings.max_batch_images,
+        max_body_bytes=settings.max_batch_bytes,
     )
     await service.access.charge(caller, len(images) - 1)
     return NdjsonResponse(service.batch.lines(images, options, deadline))
