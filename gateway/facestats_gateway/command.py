@@ -54,6 +54,7 @@ class GatewayServer(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 http=patient_connections(settings.upload_seconds, settings.answer_seconds),
+                ws="none",
                 forwarded_allow_ips=settings.trusted_proxies,
                 log_config=None,
                 access_log=False,

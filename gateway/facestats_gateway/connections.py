@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any, cast
 
+import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,8 +14,67 @@ LARGEST_HEAD = 64 * 1024
 """Bytes that a request line and its headers may have together."""
 
 
+class _UnmovedParser:
+    """An HTTP parser that reads on over an offer to speak another protocol.
+
+    Whatever ``Upgrade`` names (``h2c`` from Java's HttpClient and ``curl --http2``, or ``websocket``), a server may
+    decline it by answering as if it was not there (RFC 9110, 7.8). httptools stops after such a request's head instead,
+    and takes no body; so the head is given to a new parser without that header, which then reads the rest.
+
+    Args:
+        connection: Takes the parser's events.
+    """
+
+    def __init__(self, connection: PatientConnection) -> None:
+        self._connection = connection
+        self._parser = _http_parser(connection)
+
+    def feed_data(self, data: bytes) -> None:
+        """Parses what came; raises httptools' errors."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stop:
+                if not self.offers_upgrade():
+                    raise
+                head = self._connection.head_without_upgrade()
+                self._parser = _http_parser(self._connection)
+                self._parser.feed_data(head)
+                data = data[stop.args[0] :]
+            else:
+                return
+
+    def offers_upgrade(self) -> bool:
+        """Whether the current request's head names another protocol that the connection could go on with."""
+        # A CONNECT asks for a tunnel, which no later byte is meant to be HTTP in.
+        return bool(self._parser.should_upgrade()) and self._parser.get_method() != b"CONNECT"
+
+    def get_http_version(self) -> str:
+        """The current request's."""
+        return str(self._parser.get_http_version())
+
+    def get_method(self) -> bytes:
+        """The current request's."""
+        return bytes(self._parser.get_method())
+
+    def should_keep_alive(self) -> bool:
+        """Whether the connection may serve another request."""
+        return bool(self._parser.should_keep_alive())
+
+    def should_upgrade(self) -> bool:
+        """Never: no other protocol is spoken here."""
+        return False
+
+
+def _http_parser(connection: PatientConnection) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(connection)
+    # As Uvicorn's own: the first of several pipelined requests is answered though it ends the connection.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
 class PatientConnection(HttpToolsProtocol):
-    """Uvicorn's connection with an end to its patience.
+    """Uvicorn's connection with an end to its patience, and deaf to offers of other protocols.
 
     Uvicorn itself waits for ever for a request line, for headers (which it collects whatever their size), and for a
     client that takes nothing of its answer; that client would keep its photos' bytes and its place among the uploads.
@@ -27,6 +87,7 @@ class PatientConnection(HttpToolsProtocol):
 
     def __init__(self, head_seconds: float, answer_seconds: float, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.parser: Any = _UnmovedParser(self)
         self._head_seconds = head_seconds
         self._answer_seconds = answer_seconds
         self._head_timer: asyncio.TimerHandle | None = None
@@ -54,6 +115,8 @@ class PatientConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete; the body has a time limit of its own (``facestats_gateway.uploads``)."""
+        if self.parser.offers_upgrade():
+            return
         self._stop_head_timer()
         self._in_head = False
         self._heads += 1
@@ -61,8 +124,17 @@ class PatientConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The body is complete; what comes next is another request's head."""
+        if self.parser.offers_upgrade():
+            return
         self._in_head = True
         super().on_message_complete()
+
+    def head_without_upgrade(self) -> bytes:
+        """The current request's head as it was sent, but for its ``Upgrade``."""
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_response_complete(self) -> None:
         """The answer is written; until the next request Uvicorn's keep-alive limit holds."""

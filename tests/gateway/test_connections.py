@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import pytest
@@ -44,6 +46,21 @@ class Endless:
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
     await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    names = b",".join(name for name, _ in scope["headers"])
+    said = b"%s %s?%s [%s] %s;" % (
+        *(scope["method"].encode(), scope["raw_path"], scope["query_string"]),
+        *(names, body),
+    )
+    length = b"%d" % len(said)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": said})
 
 
 async def read_and_answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,3 +159,56 @@ async def test_an_answer_that_is_taken_goes_on() -> None:
             assert not app.client_gone.is_set()
             writer.close()
             await app.client_gone.wait()
+
+
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10**6], ids=["bytewise", "pieces", "at once"])
+@pytest.mark.parametrize(
+    "offer",
+    [
+        H2C,
+        b"Connection: upgrade\r\nupgrade: websocket\r\n",
+        b"Upgrade: TLS/1.0, HTTP/2.0\r\nConnection: Upgrade\r\n",
+        b"Upgrade: h2c\r\n",
+        b"Connection: Upgrade\r\n",
+    ],
+)
+async def test_an_offer_of_another_protocol_is_declined_and_the_body_read(offer: bytes, piece: int) -> None:
+    requests = [
+        b"POST /score?a=b HTTP/1.1\r\nHost: x\r\n%sContent-Length: 5\r\n\r\nhello" % offer,
+        b"POST /chunked HTTP/1.1\r\nHost: x\r\n%sTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+        % offer,
+        b"GET /none HTTP/1.1\r\n%sHost: x\r\n\r\n" % offer,
+        b"POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok",
+    ]
+    async with serving(echo, head_seconds=PATIENCE, answer_seconds=PATIENCE) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        sent = b"".join(requests)
+        with anyio.fail_after(PATIENCE):
+            for start in range(0, len(sent), piece):
+                writer.write(sent[start : start + piece])
+                await writer.drain()
+                await asyncio.sleep(0)
+            answers = [(await reader.readuntil(b";")).rpartition(b"\r\n\r\n")[2] for _ in requests]
+        writer.close()
+    asked = [answer.partition(b" [")[0] for answer in answers]
+    bodies = [answer.rpartition(b"] ")[2] for answer in answers]
+    assert asked == [b"POST /score?a=b", b"POST /chunked?", b"GET /none?", b"POST /last?"]
+    assert bodies == [b"hello;", b"hello;", b";", b"ok;"]
+    assert all(b"host" in answer for answer in answers)
+
+
+async def test_a_tunnel_is_not_dug() -> None:
+    async with serving(echo, head_seconds=PATIENCE, answer_seconds=PATIENCE) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with anyio.fail_after(PATIENCE):
+            writer.write(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+            writer.close()
+
+
+@pytest.mark.parametrize("library", ["uvicorn", "httptools", "starlette", "python-multipart"])
+def test_libraries_whose_insides_are_used_have_an_upper_bound(root: Path, library: str) -> None:
+    assert re.search(rf'^    "{library}>=[\d.]+,<[\d.]+",$', (root / "pyproject.toml").read_text(), re.MULTILINE)
