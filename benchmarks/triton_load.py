@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Sample
 from benchmarks.process_tree import ProcessTree
+from facestats.holistic.triton import channel_arguments
 from facestats_local_triton.perf_analyzer import run_perf_analyzer
 
 MODELS = {"PIXELS": "attractiveness", "IMAGE": "attractiveness_image"}
@@ -99,7 +100,7 @@ class TritonLoad:
         """Images the ensemble has answered since Triton started."""
         from tritonclient.grpc import InferenceServerClient
 
-        with InferenceServerClient(self.grpc) as client:
+        with InferenceServerClient(self.grpc, channel_args=channel_arguments()) as client:
             statistics = client.get_inference_statistics(MODELS[tensor]).model_stats
         return sum(int(model.inference_count) for model in statistics)
 

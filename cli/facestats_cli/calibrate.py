@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from facestats.loopback import is_loopback
 from facestats_cli.failure import fail
 from facestats_cli.score import ScoreError, request_score
 
@@ -36,7 +37,7 @@ def calibrate(
 
     files = sorted(path for path in images.rglob("*") if path.is_file())
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    with httpx.Client(base_url=url, timeout=60, headers=headers) as client:
+    with httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url)) as client:
         regressor = served_regressor(client)
         raw = measure_raw(client, files, concurrency)
         if served_regressor(client) != regressor:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from facestats.loopback import is_loopback
 from facestats.problems import PROBLEM_URN
 from facestats_cli.failure import fail
 
@@ -44,7 +45,7 @@ def score(
             raise fail(f"{overlay} cannot be a folder for pictures ({error.strerror}).") from None
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        client = httpx.Client(base_url=url, timeout=60, headers=headers)
+        client = httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url))
     except httpx.InvalidURL as error:
         raise fail(f"'{url}' is no address ({error}); give the gateway's, such as http://127.0.0.1:8080.") from None
     failures = 0

@@ -44,10 +44,17 @@ class TritonScorer:
         address: ``host:port`` of Triton's gRPC (8001) or HTTP (8000) endpoint.
         protocol: Which of the two.
         timeout: Seconds for each call.
+        proxy: Whether gRPC goes through the proxy that the environment names (``https_proxy``, ``http_proxy``), as it
+            would by itself, to this machine too. HTTP never does.
     """
 
     def __init__(
-        self, address: str = "127.0.0.1:8001", *, protocol: Literal["grpc", "http"] = "grpc", timeout: float = 30.0
+        self,
+        address: str = "127.0.0.1:8001",
+        *,
+        protocol: Literal["grpc", "http"] = "grpc",
+        timeout: float = 30.0,
+        proxy: bool = False,
     ) -> None:
         try:
             # The two modules have the same classes; only these arguments differ.
@@ -59,6 +66,7 @@ class TritonScorer:
             limits = [
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+                ("grpc.enable_http_proxy", int(proxy)),
             ]
             self._client = self._module.InferenceServerClient(address, channel_args=limits)
             self._call_arguments: dict[str, Any] = {"client_timeout": timeout}

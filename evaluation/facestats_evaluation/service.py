@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from facestats.loopback import is_loopback
 from facestats_evaluation.ratings import EvaluationError, Sex
 
 _ATTEMPTS = 6
@@ -65,7 +66,7 @@ class ScoringService:
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.Client(base_url=url, timeout=60.0, headers=headers)
+        self._client = httpx.Client(base_url=url, timeout=60.0, headers=headers, trust_env=not is_loopback(url))
 
     def __enter__(self) -> ScoringService:
         return self

@@ -14,6 +14,7 @@ import tritonclient.grpc
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from facestats.holistic.triton import channel_arguments
 from facestats_export.errors import ExportError
 from facestats_export.parity import Answers, batches, joined
 from facestats_export.publish import publish
@@ -80,7 +81,7 @@ def triton_answers(
 
 
 def _ask(address: str, photos: Sequence[bytes], pixels: NDArray[np.uint8]) -> TritonAnswers:
-    with tritonclient.grpc.InferenceServerClient(address) as client:
+    with tritonclient.grpc.InferenceServerClient(address, channel_args=channel_arguments()) as client:
         by_pixels = [_answers(client, "attractiveness", "PIXELS", batch) for batch in batches(pixels)]
         by_image, decoded = [], []
         for start in range(0, len(photos), _FILES_AT_ONCE):

@@ -64,7 +64,7 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
     """Builds the service inside the running event loop, watches Triton, and closes everything at the end."""
     design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
     measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
-    client = TritonClient(settings.triton_targets, settings.triton_model)
+    client = TritonClient(settings.triton_targets, settings.triton_model, proxy=settings.triton_proxy)
     monitor = TritonMonitor(
         client,
         check_seconds=settings.triton_check_seconds,

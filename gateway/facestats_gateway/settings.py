@@ -23,6 +23,9 @@ class Settings(ScoringSettings):
         "check), or `dns:///name:port`.",
     )
     triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
+    triton_proxy: bool = Field(
+        False, description="Whether gRPC goes to Triton through the proxy that `https_proxy` or `http_proxy` names."
+    )
     triton_check_seconds: float = Field(
         2.0, gt=0, description="Time between two looks at Triton's readiness and model configuration, seconds."
     )

@@ -15,6 +15,9 @@ from facestats_local_triton.installation import INSTALL_HINT, find_installation,
 LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 """The names ``perf_analyzer`` asks for, and the names under which nvidia-pytriton bundles them."""
 
+PROXIES = frozenset({"grpc_proxy", "https_proxy", "http_proxy", "all_proxy"})
+"""Variables that would send gRPC through a proxy, to loopback too; there is no option against it."""
+
 
 def run_perf_analyzer(args: Sequence[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Runs ``perf_analyzer`` with these arguments and waits for its end.
@@ -35,7 +38,7 @@ def run_perf_analyzer(args: Sequence[str], timeout: float | None = None) -> subp
         raise TritonError(f"perf_analyzer is not installed; {INSTALL_HINT}.")
     with tempfile.TemporaryDirectory(prefix="facestats_perf_analyzer_") as directory:
         link_libraries(find_installation().libraries, Path(directory))
-        environment = os.environ | {
+        environment = {name: value for name, value in os.environ.items() if name.lower() not in PROXIES} | {
             "LD_LIBRARY_PATH": join_paths([directory], os.environ.get("LD_LIBRARY_PATH")),
         }
         return subprocess.run(

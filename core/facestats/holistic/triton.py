@@ -97,10 +97,12 @@ class TritonClient:
     Args:
         urls: Addresses of the replicas, or one gRPC target that stands for all (``parse_triton_urls``).
         model: Name of the ensemble.
+        proxy: Whether to go through the proxy that the environment names (``https_proxy``, ``http_proxy``).
     """
 
-    def __init__(self, urls: tuple[str, ...], model: str) -> None:
+    def __init__(self, urls: tuple[str, ...], model: str, *, proxy: bool = False) -> None:
         self.model = model
+        self._proxy = proxy
         self._urls = urls
         self._channel: _Channel | None = None
 
@@ -127,7 +129,9 @@ class TritonClient:
             raise TritonUnavailableError(str(error)) from error
         old = self._channel
         if old is None or old.target != target:
-            self._channel = _Channel(target, InferenceServerClient(target, channel_args=channel_arguments()))
+            self._channel = _Channel(
+                target, InferenceServerClient(target, channel_args=channel_arguments(proxy=self._proxy))
+            )
             if old is not None and not old.calls:
                 await old.client.close()
 
@@ -251,9 +255,15 @@ class TritonClient:
         )
 
 
-def channel_arguments() -> list[tuple[str, int | str]]:
-    """GRPC channel arguments: message sizes, balancing over replicas, retries, and quick notice of dead connections."""
+def channel_arguments(*, proxy: bool = False) -> list[tuple[str, int | str]]:
+    """GRPC channel arguments: message sizes, balancing over replicas, retries, and quick notice of dead connections.
+
+    Args:
+        proxy: Whether to go through the environment's proxy. gRPC itself always would, to loopback too, where no proxy
+            leads; a Triton stands beside its callers.
+    """
     return [
+        ("grpc.enable_http_proxy", int(proxy)),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
