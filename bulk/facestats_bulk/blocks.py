@@ -10,7 +10,8 @@ from dataclasses import astuple, dataclass
 import pyarrow.parquet as pq
 
 from facestats_bulk.errors import BulkError
-from facestats_bulk.inputs import ImageInput, open_url
+from facestats_bulk.inputs import ImageInput
+from facestats_bulk.locations import open_url
 
 BLOCK_ATTEMPTS = 3
 """How often a block is tried whose worker dies; an image that kills its worker must not do so for ever."""
@@ -119,7 +120,7 @@ def _read_group(
             value = values[row - first].as_py()
             for name in column.split(".")[1:]:
                 value = None if value is None else value[name]
-            yield row, value
+            yield row, value if isinstance(value, bytes) else None
             following = next(wanted, None)
             if following is None:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ IMAGE_SECONDS = 120.0
 """Time one image may take, seconds."""
 
 _INPUT_AT_FAULT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""What is wrong with an input and not with its file system; anything else may pass and is tried again."""
+_NAME_AT_FAULT = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO})
+_PASSING_STATUSES = frozenset({408, 425, 429})
+"""HTTP statuses from 400 to 499 that are not about what was asked for."""
 
 Row = dict[str, Any]
 Load = Callable[[], bytes | None]
@@ -123,8 +126,10 @@ class Engine:
     async def _row(self, item: ImageInput, load: Load) -> Row:
         try:
             data = await self._load(item, load)
-        except _INPUT_AT_FAULT as error:
-            return problem_row(item, UNREADABLE, f"The file cannot be read ({error.strerror or type(error).__name__}).")
+        except Exception as error:
+            if (fault := _input_fault(error)) is None:
+                raise
+            return problem_row(item, UNREADABLE, f"The file cannot be read ({fault}).")
         if data is None:
             return problem_row(item, UNREADABLE, "The row holds no image.")
         limit = self._options.limits.max_bytes
@@ -145,9 +150,9 @@ class Engine:
             async for attempt in _patiently(self._options.patience, _may_pass):
                 with attempt:
                     return await asyncio.to_thread(load)
-        except (*_INPUT_AT_FAULT, BulkError):
-            raise
         except Exception as error:
+            if isinstance(error, BulkError) or _input_fault(error) is not None:
+                raise
             # Every file system has its own exceptions; whichever it is, the run can go on later.
             raise BulkError(f"'{item.path}' cannot be read: {error!r}; run again to go on from here.") from error
         raise AssertionError("a retry ends with a result or an exception")
@@ -263,7 +268,20 @@ def _patiently(seconds: float, may_pass: Callable[[BaseException], bool]) -> Asy
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, (*_INPUT_AT_FAULT, BulkError))
+    return isinstance(error, Exception) and not isinstance(error, BulkError) and _input_fault(error) is None
+
+
+def _input_fault(error: BaseException) -> str | None:
+    """What is wrong with an input; ``None`` where its file system fails, which may pass."""
+    if isinstance(error, _INPUT_AT_FAULT) or (isinstance(error, OSError) and error.errno in _NAME_AT_FAULT):
+        return error.strerror or type(error).__name__
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "no file has such a name"
+    # As aiohttp's exceptions have it, which fsspec lets through.
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and 400 <= status < 500 and status not in _PASSING_STATUSES:
+        return f"the server answers {status}"
+    return None
 
 
 def _is_transient(error: BaseException) -> bool:

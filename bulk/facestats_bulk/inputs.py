@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import has_magic
-from fsspec.implementations.local import LocalFileSystem
 
+from facestats.images.suffixes import named_like_an_image
 from facestats_bulk.errors import BulkError
+from facestats_bulk.locations import full_path, glob, is_whole, lies_below, open_url, printable, walk, whole_path
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif")
-"""What is picked up inside folders; files named on the command line or matched by a glob may be called anything."""
-
-PARQUET_SUFFIXES = (".parquet", ".pq")
+PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 USUAL_COLUMNS = ("image", "bytes", "path")
 """Columns looked for where none is named."""
 
 _ROWS_A_READ = 4096
+_HEAD_BYTES = 4096
+"""As much of a file decides whether it is text."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ def input_key(identity: str) -> bytes:
 
 
 def list_inputs(
-    inputs: Iterable[str], column: str | None = None, id_column: str | None = None, output: str | None = None
+    inputs: Iterable[str],
+    column: str | None = None,
+    id_column: str | None = None,
+    output: str | None = None,
+    allow: Sequence[str] = (),
+    skip: Callable[[str], None] = lambda path: None,
 ) -> Iterator[ImageInput]:
     """Finds the images, folder by folder and file by file; what two inputs have in common comes twice.
 
@@ -62,22 +69,31 @@ def list_inputs(
         column: Column of Parquet files with image bytes or paths; one of ``USUAL_COLUMNS`` if absent.
         id_column: Column of Parquet files with ids; the path, or file and row number, if absent.
         output: Folder whose content is no input.
+        allow: Further folders, paths or URLs, below which rows of Parquet files may name images; they may always name
+            those below their input.
+        skip: Told of each file in a folder that is not picked up because of its name.
 
     Raises:
-        BulkError: An input does not exist, matches nothing or cannot be read.
+        BulkError: An input does not exist, matches nothing or cannot be read, or a row names an image elsewhere.
     """
-    inside_output = _inside(output)
+    # As it is written too: a file system may write its URLs otherwise, and one that a row names must not be opened.
+    allowed = [root for given in allow for root in (full_path(*open_url(given)), whole_path(given))]
+    ours = [] if output is None else [full_path(*open_url(output))]
     for given in inputs:
         found = False
         try:
-            for fs, path in _files(given):
-                if inside_output(full_path(fs, path)):
+            fs, path = open_url(given)
+            if lies_below(full_path(fs, path), ours):
+                raise BulkError(f"the input '{given}' is the output or lies in it; use another folder for the output.")
+            roots = [_root(fs, path), *allowed]
+            for file in _files(fs, path, given, skip):
+                whole = full_path(fs, file)
+                if lies_below(whole, ours):
                     continue
                 found = True
-                if path.lower().endswith(PARQUET_SUFFIXES):
-                    yield from _parquet_inputs(fs, path, column, id_column)
+                if _is_parquet(fs, file):
+                    yield from _parquet_inputs(fs, file, column, id_column, roots)
                 else:
-                    whole = full_path(fs, path)
                     yield ImageInput(printable(whole), whole)
         except (OSError, pa.ArrowException, ValueError, ImportError) as error:
             raise BulkError(f"the input '{given}' cannot be read: {error}") from error
@@ -85,59 +101,80 @@ def list_inputs(
             raise BulkError(f"the input '{given}' holds no image and no Parquet file.")
 
 
-def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a path or URL, and the path inside it.
-
-    Raises:
-        BulkError: There is no such file system, or its package is not installed.
-    """
-    try:
-        fs, path = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise BulkError(f"'{url}' cannot be opened: {error}.") from error
-    return fs, path
-
-
-def full_path(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    """A path that ``open_url`` understands anywhere: absolute, or a URL."""
-    return path if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
-
-
-def printable(path: str) -> str:
-    """The path as valid Unicode: a file name's stray bytes are written as escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _inside(folder: str | None) -> Any:
-    if folder is None:
-        return lambda path: False
-    root = full_path(*open_url(folder)).rstrip("/") + "/"
-    return lambda path: path.startswith(root)
-
-
-def _files(given: str) -> Iterator[tuple[fsspec.AbstractFileSystem, str]]:
+def _files(fs: fsspec.AbstractFileSystem, path: str, given: str, skip: Callable[[str], None]) -> Iterator[str]:
     """The files an input stands for, in a stable order."""
-    fs, path = open_url(given)
     # An existing file may have a glob's letters in its name.
     if has_magic(path) and not fs.exists(path):
-        hidden = path.rpartition("/")[2].startswith(".")
-        for match in sorted(fs.glob(path)):
-            if match.rpartition("/")[2].startswith(".") == hidden and not fs.isdir(match):
-                yield fs, match
+        matches = glob(fs, path)
+        if matches and all(_is_list(fs, match) for match in matches):
+            raise _list_refused(matches[0])
+        yield from matches
     elif fs.isdir(path):
-        for folder, folders, files in fs.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if name.lower().endswith(IMAGE_SUFFIXES + PARQUET_SUFFIXES) and not name.startswith("."):
-                    yield fs, f"{folder.rstrip('/')}/{name}"
-    elif fs.exists(path):
-        yield fs, path
-    else:
+        for file in walk(fs, path):
+            if named_like_an_image(file) or _named_like_parquet(file):
+                yield file
+            else:
+                skip(full_path(fs, file))
+    elif not fs.exists(path):
         raise BulkError(f"there is no '{given}'.")
+    elif _is_list(fs, path):
+        raise _list_refused(given)
+    else:
+        yield path
+
+
+def _list_refused(given: str) -> BulkError:
+    return BulkError(
+        f"'{given}' is a text, neither an image nor a Parquet file; give a list of images as a Parquet file with a "
+        "column 'path'."
+    )
+
+
+def _named_like_parquet(path: str) -> bool:
+    return path.lower().endswith(PARQUET_SUFFIXES)
+
+
+def _is_parquet(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    if named_like_an_image(path) or _named_like_parquet(path):
+        return _named_like_parquet(path)
+    return _head(fs, path)[:4] == b"PAR1"
+
+
+def _is_list(fs: fsspec.AbstractFileSystem, path: str) -> bool:
+    """Whether a file of no telling name holds text."""
+    if named_like_an_image(path) or _named_like_parquet(path):
+        return False
+    head = _head(fs, path)
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        # The last character may be cut in two.
+        text = codecs.getincrementaldecoder(encoding)().decode(head, final=len(head) < _HEAD_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and all(letter.isprintable() or letter.isspace() for letter in text)
+
+
+def _head(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
+    try:
+        with fs.open(path, "rb") as file:
+            head: bytes = file.read(_HEAD_BYTES)
+    except PermissionError:
+        # Closed to us: its row will say so.
+        return b""
+    return head
+
+
+def _root(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """The folder that an input is about: itself, the one a glob begins in, or the one a file lies in."""
+    if fs.isdir(path):
+        return full_path(fs, path)
+    while has_magic(path) and not fs.exists(path):
+        path = posixpath.dirname(path)
+    return full_path(fs, path if fs.isdir(path) else posixpath.dirname(path))
 
 
 def _parquet_inputs(
-    fs: fsspec.AbstractFileSystem, path: str, column: str | None, id_column: str | None
+    fs: fsspec.AbstractFileSystem, path: str, column: str | None, id_column: str | None, roots: Sequence[str]
 ) -> Iterator[ImageInput]:
     """The rows of a Parquet file; image bytes are not read."""
     where = full_path(fs, path)
@@ -155,20 +192,22 @@ def _parquet_inputs(
             ids = batch.column(id_column).to_pylist() if id_column is not None else [None] * len(batch)
             paths = batch.column(name).to_pylist() if kind == "path" else [None] * len(batch)
             for identity, image in zip(ids, paths, strict=True):
-                yield _row_input(where, row, name, kind, identity, image)
+                item = _row_input(where, row, name, identity, image)
+                if item.row is None and not lies_below(item.path, roots):
+                    raise BulkError(
+                        f"row {row} of '{where}' names '{printable(item.path)}', which does not lie below "
+                        f"'{roots[0]}'; name the folder it lies in with --allow if that is right."
+                    )
+                yield item
                 row += 1
 
 
-def _row_input(where: str, row: int, column: str, kind: str, identity: object, image: str | None) -> ImageInput:
-    if kind == "bytes" or image is None:
+def _row_input(where: str, row: int, column: str, identity: object, image: str | None) -> ImageInput:
+    if not image:
         # A row without a path has no bytes either; reading it says so.
         return ImageInput(f"{where}#{row}" if identity is None else str(identity), where, row, column)
-    path = image if _is_whole(image) else f"{where.rpartition('/')[0]}/{image}"
-    return ImageInput(path if identity is None else str(identity), path)
-
-
-def _is_whole(path: str) -> bool:
-    return path.startswith("/") or "://" in path
+    path = whole_path(image) if is_whole(image) else f"{where.rpartition('/')[0]}/{image}"
+    return ImageInput(printable(path) if identity is None else str(identity), path)
 
 
 def _image_column(schema: pa.Schema, where: str, column: str | None) -> tuple[str, Literal["bytes", "path"]]:
@@ -183,14 +222,26 @@ def _image_column(schema: pa.Schema, where: str, column: str | None) -> tuple[st
     head, *inner = column.split(".")
     if head not in schema.names:
         raise BulkError(f"'{where}' has no column '{column}' (it has {', '.join(schema.names)}).")
-    kind = schema.field(head).type
+    kind = _value_type(schema.field(head).type)
     for name in inner:
-        kind = kind.field(name).type if pa.types.is_struct(kind) and kind.get_field_index(name) >= 0 else pa.null()
+        is_field = pa.types.is_struct(kind) and kind.get_field_index(name) >= 0
+        kind = _value_type(kind.field(name).type) if is_field else pa.null()
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         # The layout of Hugging Face's image datasets.
-        column, kind = f"{column}.bytes", kind.field("bytes").type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        column, kind = f"{column}.bytes", _value_type(kind.field("bytes").type)
+    if any(matches(kind) for matches in _BYTES):
         return column, "bytes"
-    if (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and not inner:
+    if any(matches(kind) for matches in _TEXT) and not inner:
         return column, "path"
     raise BulkError(f"the column '{column}' of '{where}' holds {kind}, neither image bytes nor paths.")
+
+
+_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    """What the values are, however they are stored: a categorical's categories, an extension's storage."""
+    while pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind.storage_type
+    return kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -14,12 +15,24 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
+from facestats.images.suffixes import named_like_an_image
 from facestats_bulk.errors import BulkError
-from facestats_bulk.inputs import full_path, input_key, open_url
+from facestats_bulk.inputs import PARQUET_SUFFIXES, input_key
+from facestats_bulk.locations import full_path, open_url
 
 _METADATA_KEY = b"facestats"
+_PART = re.compile(r"part-[0-9a-f]{32}\.parquet")
+"""``Block.file_name``."""
+
+_UNFINISHED = re.compile(rf"\.{_PART.pattern}\.[0-9a-f]{{32}}")
+"""What a part is called until it is whole."""
+
+_LITTER = frozenset({".DS_Store", ".gitignore", ".gitkeep", "Thumbs.db", "desktop.ini"})
+"""What other programs put into every folder they see; a folder with nothing else is empty."""
+
 _READERS = 16
 
 
@@ -64,30 +77,69 @@ class OutputFolder:
         self._identity = json.dumps(dict(identity), sort_keys=True)
 
     def prepare(self) -> Finished:
-        """Makes the folder, removes what an interrupted run left half written, and reads what is done.
+        """Makes the folder, reads what is done, and removes what an interrupted run left half written.
+
+        Nothing is removed before all that is there is known to be ours: by its name, and every whole file by what it
+        says of itself.
 
         Raises:
             BulkError: It cannot be written to, or holds something else than this run's scores.
         """
         try:
-            self._fs.makedirs(self._path, exist_ok=True)
-            self._fs.invalidate_cache()
-            names = sorted(path.rpartition("/")[2] for path in self._fs.ls(self._path, detail=False))
-            for name in names:
-                if name.startswith(".part-"):
-                    self._fs.rm_file(self._file(name))
-            parts = [name for name in names if name.startswith("part-") and name.endswith(".parquet")]
-            strange = [name for name in names if name.endswith(".parquet") and name not in parts]
-            if strange:
-                raise BulkError(f"'{self.url}' holds other Parquet files ({strange[0]}); use a folder of its own.")
+            names = self._names()
+            parts = sorted(filter(_PART.fullmatch, names))
             with ThreadPoolExecutor(_READERS) as pool:
-                read = [ids for ids in pool.map(self._read_ids, parts) if ids is not None]
+                read = dict(zip(parts, pool.map(self._read_ids, parts), strict=True))
+            whole = [ids for ids in read.values() if ids is not None]
+            self._require_ours(names, proven=bool(whole))
+            self._fs.makedirs(self._path, exist_ok=True)
+            torn = [name for name, ids in read.items() if ids is None]
+            for name in (*torn, *filter(_UNFINISHED.fullmatch, names)):
+                self._fs.rm_file(self._file(name))
         except OSError as error:
             raise BulkError(f"the output '{self.url}' cannot be used: {error}") from error
         keys: set[bytes] = set()
-        for ids in read:
+        for ids in whole:
             keys.update(input_key(identity) for identity in ids.to_pylist())
-        return Finished(keys, len(read))
+        return Finished(keys, len(whole))
+
+    def _names(self) -> dict[str, bool]:
+        """What lies in the folder: its name, and whether it is a folder itself.
+
+        Raises:
+            BulkError: The output is no folder, or is called like an input.
+        """
+        self._fs.invalidate_cache()
+        if not self._fs.exists(self._path):
+            if has_magic(self._path) or named_like_an_image(self._path) or self._path.endswith(PARQUET_SUFFIXES):
+                raise BulkError(
+                    f"the output '{self.url}' looks like an input; give the output's folder as the last argument."
+                )
+            return {}
+        if not self._fs.isdir(self._path):
+            raise BulkError(f"the output '{self.url}' cannot be used: it is a file; give a folder.")
+        entries = {
+            self._fs._strip_protocol(entry["name"]).rstrip("/"): entry["type"] == "directory"
+            for entry in self._fs.ls(self._path, detail=True)
+        }
+        # Object stores may list the folder itself.
+        return {path.rpartition("/")[2]: is_folder for path, is_folder in entries.items() if path != self._path}
+
+    def _require_ours(self, names: Mapping[str, bool], proven: bool) -> None:
+        """Refuses a folder with anything in it that is not ours.
+
+        Args:
+            names: What lies in it, and whether that is a folder.
+            proven: Whether one of its files says that it is ours; such a folder may hold notes and the like too.
+        """
+        ours = {name for name in names if _PART.fullmatch(name) or _UNFINISHED.fullmatch(name)} | _LITTER
+        for name in sorted(names.keys() - ours):
+            if name.endswith(PARQUET_SUFFIXES):
+                raise BulkError(f"'{self.url}' holds other Parquet files ({name}); use a folder of its own.")
+            if named_like_an_image(name):
+                raise BulkError(f"the output '{self.url}' looks like an input: it holds '{name}'; use another folder.")
+            if not proven or names[name]:
+                raise BulkError(f"the output '{self.url}' holds other things ('{name}'); use a folder of its own.")
 
     def counts(self, name: str) -> BlockCounts | None:
         """What a file of this run holds; ``None`` when it is not there."""
@@ -120,14 +172,13 @@ class OutputFolder:
         return f"{self._path}/{name}"
 
     def _read_ids(self, name: str) -> pa.ChunkedArray | None:
-        """The ids in a file; one without an end, from a file system without whole writes, is removed."""
+        """The ids in a file; ``None`` for one without an end, from a file system without whole writes."""
         try:
             with self._fs.open(self._file(name), "rb") as file:
                 parquet = pq.ParquetFile(file)
                 said = (parquet.schema_arrow.metadata or {}).get(_METADATA_KEY)
                 ids = parquet.read(columns=["id"])["id"] if said is not None else None
         except (pa.ArrowInvalid, EOFError):
-            self._fs.rm_file(self._file(name))
             return None
         if said is None:
             raise BulkError(f"'{self.url}' holds other Parquet files ({name}); use a folder of its own.")

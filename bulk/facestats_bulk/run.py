@@ -49,6 +49,7 @@ class BulkOptions:
         rows_per_file: Most rows of an output file.
         patience: Seconds for which a failing model server or file system is tried again.
         settings: The gateway's: limits, blend, geometry.
+        allow: Further folders, paths or URLs, below which rows of Parquet files may name images.
     """
 
     inputs: Sequence[str]
@@ -64,6 +65,7 @@ class BulkOptions:
     rows_per_file: int = ROWS_A_FILE
     patience: float = 120.0
     settings: Settings = field(default_factory=Settings)
+    allow: Sequence[str] = ()
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Summary:
     Attributes:
         inputs: Distinct inputs found.
         repeated: Inputs that came more than once.
+        skipped: Files in folders that are not named like an image or Parquet file.
+        first_skipped: One of them.
         done_before: Inputs with a row of an earlier run.
         scored: Rows with a score, written by this run.
         problems: Problem code to rows written by this run.
@@ -86,6 +90,8 @@ class Summary:
 
     inputs: int = 0
     repeated: int = 0
+    skipped: int = 0
+    first_skipped: str = ""
     done_before: int = 0
     scored: int = 0
     problems: Counter[str] = field(default_factory=Counter)
@@ -194,7 +200,12 @@ def _identity(engine: EngineOptions) -> dict[str, Any]:
 def _missing(options: BulkOptions, done: set[bytes], summary: Summary) -> Iterator[ImageInput]:
     """Inputs without a row, each once; counts as it goes."""
     seen: set[bytes] = set()
-    for item in list_inputs(options.inputs, options.column, options.id_column, options.output):
+
+    def skip(path: str) -> None:
+        summary.skipped += 1
+        summary.first_skipped = summary.first_skipped or path
+
+    for item in list_inputs(options.inputs, options.column, options.id_column, options.output, options.allow, skip):
         key = item.key
         if key in seen:
             summary.repeated += 1

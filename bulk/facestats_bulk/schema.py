@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from facestats.geometry.reference import GROUPS
 from facestats.problems import ProblemType
 from facestats.scoring.schemas import FaceDocument, ModelDocument, ScoreDocument, TimingDocument
-from facestats_bulk.inputs import ImageInput, printable
+from facestats_bulk.inputs import ImageInput
+from facestats_bulk.locations import printable
 
 UNREADABLE = ProblemType("unreadable", 404, "The image cannot be read")
 """Bulk scoring's own problem: the file of an input is missing or closed to us, or its row holds no bytes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -33,6 +34,14 @@ def bulk(
         str | None, typer.Option(help="Column of Parquet files with image bytes or paths (image, bytes or path).")
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of Parquet files with each image's id.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Folder or URL below which rows of Parquet files may name images too; else only below their input. "
+            "May be repeated.",
+            metavar="ROOT",
+        ),
+    ] = None,
     crop: Annotated[Literal["aligned", "full"], typer.Option(help="What CLIP sees.")] = "aligned",
     faces: Annotated[Literal["largest", "all"], typer.Option(help="Faces of a photo to score.")] = "largest",
     sex: Annotated[Literal["female", "male"] | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
@@ -82,6 +91,7 @@ def bulk(
         rows_per_file=rows_per_file,
         patience=patience,
         settings=settings,
+        allow=allow or (),
     )
     try:
         summary = run_with_progress(options, Console(stderr=True, highlight=False))
@@ -122,8 +132,13 @@ def run_with_progress(options: BulkOptions, console: Console) -> Summary:
 
 def print_summary(summary: Summary, console: Console) -> None:
     """The table at the end of a run."""
+    from facestats_bulk.locations import printable
+
     table = Table(title="nothing to do" if not summary.written else "scored", show_header=False)
     table.add_row("inputs", f"{summary.inputs:,}" + (f" ({summary.repeated:,} repeated)" if summary.repeated else ""))
+    if summary.skipped:
+        what = f"{summary.skipped:,} files not named like an image, such as {printable(summary.first_skipped)}"
+        table.add_row("left out", escape(what))
     table.add_row("done before", f"{summary.done_before:,}")
     table.add_row("scored", f"{summary.scored:,}")
     for code, count in summary.problems.most_common():
@@ -132,7 +147,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         table.add_row("workers", f"{summary.pool.workers} x {summary.pool.cpus} CPUs, {len(summary.nodes)} node(s)")
         table.add_row("time", f"{summary.seconds:.1f} s")
         table.add_row("throughput", f"{summary.rate:.1f} images/s")
-    table.add_row("output", f"{summary.output} ({summary.files:,} new files)")
+    table.add_row("output", escape(f"{printable(summary.output)} ({summary.files:,} new files)"))
     console.print(table, soft_wrap=True)
     if summary.weights == "untrained":
         console.print("The holistic half was computed with untrained (random) weights and means nothing.", style="bold")

@@ -19,6 +19,10 @@ def evaluate(
         str | None,
         typer.Option(help="Column with female or male: the parameter set; pooled if absent.", metavar="COLUMN"),
     ] = None,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder below which the ratings may name photos too. May be repeated.", metavar="FOLDER"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report; a later run continues there.")] = Path(
         "facestats-evaluation"
     ),
@@ -33,7 +37,9 @@ def evaluate(
         from facestats_evaluation.run import EvaluationOptions, run_evaluation
     except ModuleNotFoundError as error:
         raise fail(f"{error.name} is missing; install it with: pip install 'facestats-triton[evaluate]'.") from None
-    options = EvaluationOptions(images, ratings, out, url, api_key, group, sex_column, concurrency, pictures)
+    options = EvaluationOptions(
+        images, ratings, out, url, api_key, group, sex_column, concurrency, pictures, allow or ()
+    )
     try:
         run_evaluation(options, Console())
     except EvaluationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -94,6 +95,7 @@ def score_photos(
     images: Path,
     photos: Sequence[RatedPhoto],
     *,
+    allow: Sequence[Path] = (),
     concurrency: int,
     on_done: Callable[[], None],
 ) -> tuple[list[ScoredPhoto], list[Failure]]:
@@ -103,7 +105,8 @@ def score_photos(
         service: The running service.
         cache: Answers of earlier runs; new ones are added.
         images: Folder that the photos' names are below.
-        photos: What to score.
+        photos: What to score; one that is not named below the folder, or a further one, is not read.
+        allow: Further folders.
         concurrency: Photos in flight.
         on_done: Called after each photo.
 
@@ -117,10 +120,16 @@ def score_photos(
     failures: dict[str, Failure] = {}
 
     def ask(photo: RatedPhoto) -> tuple[str | None, FaceScores | PhotoRefusedError]:
+        if not any(_lies_below(images / photo.filename, folder) for folder in (images, *allow)):
+            return None, PhotoRefusedError(
+                "elsewhere", f"The file does not lie below {images}; --allow names further folders."
+            )
         try:
             data = (images / photo.filename).read_bytes()
         except OSError as error:
             return None, PhotoRefusedError("unreadable", f"The file cannot be read ({error.strerror}).")
+        except ValueError as error:
+            return None, PhotoRefusedError("unreadable", f"No file can have this name ({error}).")
         key = cache.key(data, photo)
         remembered = cache.get(key)
         if remembered is not None:
@@ -148,3 +157,9 @@ def score_photos(
             raise
     names = [photo.filename for photo in photos]
     return [scored[name] for name in names if name in scored], [failures[name] for name in names if name in failures]
+
+
+def _lies_below(path: Path, folder: Path) -> bool:
+    """By its name: which links lie in a folder is its owner's affair."""
+    # pathlib's own way to an absolute path without ".." follows links.
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))  # noqa: PTH100

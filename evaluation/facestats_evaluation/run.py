@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class EvaluationOptions:
         sex_column: Column of the ratings that selects the parameter set.
         concurrency: Photos in flight.
         pictures: Whether to draw pictures.
+        allow: Further folders below which the ratings may name photos.
     """
 
     images: Path
@@ -44,6 +46,7 @@ class EvaluationOptions:
     sex_column: str | None = None
     concurrency: int = 4
     pictures: bool = True
+    allow: Sequence[Path] = ()
 
 
 def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
@@ -92,6 +95,7 @@ def _score_with_progress(
             cache,
             options.images,
             photos,
+            allow=options.allow,
             concurrency=options.concurrency,
             on_done=lambda: progress.advance(task),
         )

@@ -20,7 +20,8 @@ from facestats.scoring.schemas import ScoreDocument
 from facestats_bulk.blocks import Block
 from facestats_bulk.engine import Engine, EngineOptions
 from facestats_bulk.errors import BulkError
-from facestats_bulk.inputs import ImageInput, list_inputs, open_url
+from facestats_bulk.inputs import ImageInput, list_inputs
+from facestats_bulk.locations import open_url
 from facestats_bulk.run import BulkOptions, engine_options
 from facestats_bulk.schema import UNREADABLE
 from tests.bulk.test_schema import document
@@ -143,6 +144,41 @@ def test_huge_file_is_not_read_whole(tmp_path: Path) -> None:
     assert row["problem_type"] == "urn:facestats:problem:too-many-bytes"
     assert f"{limit:,} bytes" in row["problem_detail"]
     assert scorer.asked == []
+
+
+class ServerError(Exception):
+    """An HTTP answer, as aiohttp's exceptions carry it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+@pytest.mark.parametrize("name", ["zero\0.jpg", f"{'n' * 300}.jpg", "a.jpg/b.jpg", "circle.jpg", "gone.jpg", ""])
+def test_name_that_no_file_can_have_is_a_row(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    items = [ImageInput(path, path) for path in (f"{tmp_path}/{name}", f"{tmp_path}/a.jpg")]
+    (bad, good), _ = score(lambda data, count: document(50.0), *items, patience=0.3)
+    assert bad["problem_type"] == "urn:facestats:problem:unreadable"
+    assert good["score"] == 50.0
+
+
+@pytest.mark.parametrize(("status", "final"), [(403, True), (410, True), (429, False), (503, False)])
+def test_server_that_refuses_one_image_costs_that_row_only(
+    monkeypatch: pytest.MonkeyPatch, status: int, final: bool
+) -> None:
+    def refuse(path: str, limit: int) -> bytes:
+        raise ServerError(status)
+
+    monkeypatch.setattr("facestats_bulk.engine.read_file", refuse)
+    item = ImageInput("photo", "memory://photo.jpg")
+    if final:
+        (row,), _ = score(lambda data, count: document(50.0), item, patience=0.3)
+        assert str(status) in row["problem_detail"]
+    else:
+        with pytest.raises(BulkError, match="cannot be read"):
+            score(lambda data, count: document(50.0), item, patience=0.3)
 
 
 class FlakyFileSystem(MemoryFileSystem):  # type: ignore[misc]

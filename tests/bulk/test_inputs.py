@@ -7,14 +7,18 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from facestats.images.suffixes import IMAGE_SUFFIXES
 from facestats_bulk.blocks import Block, read_file, read_rows, split_blocks
 from facestats_bulk.errors import BulkError
 from facestats_bulk.inputs import ImageInput, list_inputs
+from facestats_bulk.output import OutputFolder
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return photos
 
 
-def ids(*inputs: object, **options: str) -> list[str]:
+def ids(*inputs: object, **options: Any) -> list[str]:
     return [item.id for item in list_inputs(map(str, inputs), **options)]
 
 
@@ -47,6 +51,88 @@ def test_glob_takes_what_it_matches(folder: Path) -> None:
 def test_existing_file_with_a_glob_in_its_name_is_itself(folder: Path) -> None:
     (folder / "me[1].jpg").write_bytes(b"")
     assert ids(folder / "me[1].jpg") == [f"{folder}/me[1].jpg"]
+
+
+@pytest.mark.parametrize("name", ["a::b.jpg", "zip:c::d.jpg", "e%20f.jpg", "g h.jpg", "http:i.jpg", "file:j.jpg"])
+def test_names_are_taken_as_they_are_written(folder: Path, name: str) -> None:
+    (folder / "odd" / name).parent.mkdir(parents=True)
+    (folder / "odd" / name).write_bytes(b"photo")
+    listed = write(folder / "list.parquet", path=[f"odd/{name}"])
+    expected = [f"{folder}/odd/{name}"]
+    assert ids(folder / "odd") == ids(folder / "odd" / name) == ids(listed) == ids(f"{folder}/odd/**/*.jpg") == expected
+    assert ids(f"file://{quote(str(folder))}/odd/{quote(name)}") == expected
+    (item,) = list_inputs([str(folder / "odd")])
+    assert read_file(item.path, 100) == b"photo"
+    OutputFolder(str(folder / "odd" / f"{name}.scores"), {}).prepare()
+    assert (folder / "odd" / f"{name}.scores").is_dir()
+
+
+def test_file_url_of_another_machine(tmp_path: Path) -> None:
+    with pytest.raises(BulkError, match="of the machine 'server'"):
+        ids("file://server/photos")
+    assert ids(f"file://localhost{write(tmp_path / 'a b.parquet', image=[b''])}".replace(" ", "%20")) == [
+        f"{tmp_path}/a b.parquet#0"
+    ]
+
+
+@pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, ".HIF", ".JFIF"])
+def test_every_usual_ending_of_an_image_is_picked_up(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(b"")
+    assert ids(tmp_path) == [f"{tmp_path}/a{suffix}"]
+
+
+def test_what_is_not_picked_up_is_told(folder: Path) -> None:
+    skipped: list[str] = []
+    ids(folder, skip=skipped.append)
+    assert skipped == [f"{folder}/notes.txt"]
+
+
+def test_linked_folders_are_gone_into_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "archive" / "2023").mkdir(parents=True)
+    (tmp_path / "archive" / "2023" / "old.jpg").write_bytes(b"")
+    (folder / "archive").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "back").symlink_to(folder)
+    (folder / "deep" / "self").symlink_to(".")
+    (folder / "linked.jpg").symlink_to("b.jpg")
+    old = f"{folder}/archive/2023/old.jpg"
+    assert ids(folder) == [
+        *(f"{folder}/{name}" for name in ("a.PNG", "b.jpg", "linked.jpg")),
+        old,
+        f"{folder}/deep/er/c.webp",
+    ]
+    assert ids(f"{folder}/*/2023/*.jpg") == ids(f"{folder}/**/old.jpg") == [old]
+    (tmp_path / "all").symlink_to(folder)
+    assert f"{tmp_path}/all/b.jpg" in ids(tmp_path / "all")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("photos.txt", b"a.jpg\nb.jpg\n"),
+        ("photos.csv", "\ufefffilename,rating\r\nJosé.jpg,3\r\n".encode()),
+        ("photos", "a.jpg\n".encode("utf-16")),
+        ("photos.jsonl", ('{"path": "ä.jpg"}\n' * 999).encode()),
+    ],
+)
+def test_list_that_is_no_parquet_is_refused(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    for given in (folder / name, f"{folder}/photos*"):
+        with pytest.raises(BulkError, match=r"photos.*is a text.*column 'path'"):
+            ids(given)
+
+
+def test_file_of_any_name_is_what_it_holds(folder: Path, example_path: Path) -> None:
+    (folder / "me").write_bytes(example_path.read_bytes())
+    write(folder / "list", image=[b"one"])
+    assert ids(folder / "me") == [f"{folder}/me"]
+    assert ids(folder / "list") == [f"{folder}/list#0"]
+
+
+def test_output_is_no_input(folder: Path) -> None:
+    (folder / "scores").mkdir()
+    for given in ("scores", "scores/part-1.parquet"):
+        with pytest.raises(BulkError, match="is the output or lies in it"):
+            ids(folder / given, output=f"{folder}/scores/")
 
 
 def test_file_name_of_stray_bytes_can_be_written_down(tmp_path: Path) -> None:
@@ -85,8 +171,74 @@ def test_rows_with_bytes_are_known_by_file_and_number(tmp_path: Path) -> None:
 
 
 def test_rows_with_paths_are_the_files_beside_them(tmp_path: Path) -> None:
-    path = write(tmp_path / "list.parquet", path=["a.jpg", "/b.jpg", "s3://bucket/c.jpg"])
-    assert ids(path) == [f"{tmp_path}/a.jpg", "/b.jpg", "s3://bucket/c.jpg"]
+    path = write(
+        tmp_path / "list.parquet", path=["a.jpg", "/b.jpg", "memory://bucket/c.jpg", f"file://{tmp_path}/d%20e.jpg"]
+    )
+    allow = ["/", "memory://bucket"]
+    assert ids(path, allow=allow) == [f"{tmp_path}/a.jpg", "/b.jpg", "memory://bucket/c.jpg", f"{tmp_path}/d e.jpg"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "/etc/passwd.jpg",
+        "../secret.jpg",
+        "a/../../secret.jpg",
+        "file:///etc/passwd.jpg",
+        "file:/etc/passwd.jpg",
+        "http://169.254.169.254/latest/meta-data",
+        "HTTPS://example.com/a.jpg",
+        "memory://bucket/a.jpg",
+        "memory://allowed-too/a.jpg",
+        "memory://allowed/../bucket/a.jpg",
+        "memory://allowed/%2e%2E/bucket/a.jpg",
+        "zip://a.jpg::memory://allowed/a.zip",
+    ],
+)
+def test_row_may_name_nothing_elsewhere(tmp_path: Path, named: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = write(folder / "list.parquet", path=["good.jpg", named])
+    for given in (path, folder, folder / "*.parquet"):
+        with pytest.raises(BulkError, match=r"row 1 of .* does not lie below .*in'.*--allow"):
+            ids(given, allow=["memory://allowed"])
+
+
+def test_rows_may_name_what_lies_below_their_input(tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    path = write(tmp_path / "lists" / "list.parquet", path=["../photos/a.jpg", f"{tmp_path}/b.jpg"])
+    expected = [f"{tmp_path}/lists/../photos/a.jpg", f"{tmp_path}/b.jpg"]
+    assert ids(tmp_path) == ids(f"{tmp_path}/*/list.parquet") == expected
+    assert ids(path, allow=[str(tmp_path)]) == ids(path, allow=[f"file://{tmp_path}/"]) == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_columns_of_paths_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    path = write(tmp_path / "list.parquet", path=pa.array(["a.jpg", None, "a.jpg", ""]).cast(kind))
+    assert ids(path) == [f"{tmp_path}/a.jpg", f"{path}#1", f"{tmp_path}/a.jpg", f"{path}#3"]
+    assert list(read_rows(str(path), "path", [1, 3])) == [(1, None), (3, None)]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(3), pa.dictionary(pa.int32(), pa.binary())]
+)
+def test_columns_of_bytes_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    values = pa.array([b"one", None, b"two"], None if pa.types.is_dictionary(kind) else kind)
+    users = pa.array(["x", "y", "z"]).dictionary_encode()
+    path = write(
+        tmp_path / "images.parquet",
+        image=values.dictionary_encode() if pa.types.is_dictionary(kind) else values,
+        user=users,
+    )
+    assert ids(path, id_column="user") == ["x", "y", "z"]
+    assert list(read_rows(str(path), "image", [0, 1, 2])) == [(0, b"one"), (1, None), (2, b"two")]
+
+
+def test_list_as_pandas_writes_a_categorical(shared_dir: Path) -> None:
+    given = shared_dir / "cases" / "pandascat.parquet"
+    assert ids(given) == [f"{given.parent}/examples/astronaut.jpg"]
 
 
 def test_id_column_names_the_rows(tmp_path: Path) -> None:

@@ -60,10 +60,10 @@ def test_half_written_files_of_an_interrupted_run_go(tmp_path: Path) -> None:
     output = OutputFolder(str(tmp_path), IDENTITY)
     kept = write(output, A)
     whole = (tmp_path / kept).read_bytes()
-    (tmp_path / f".{kept}.123").write_bytes(whole[:100])
+    (tmp_path / f".{kept}.{'7' * 32}").write_bytes(whole[:100])
     # A file system without whole writes may leave one of these.
-    (tmp_path / "part-0.parquet").write_bytes(whole[:-20])
-    (tmp_path / "part-1.parquet").write_bytes(b"")
+    (tmp_path / f"part-{'0' * 32}.parquet").write_bytes(whole[:-20])
+    (tmp_path / f"part-{'1' * 32}.parquet").write_bytes(b"")
     assert output.prepare().keys == {input_key(A.id)}
     assert [path.name for path in tmp_path.iterdir()] == [kept]
 
@@ -94,6 +94,61 @@ def test_other_people_s_files_are_left_alone(tmp_path: Path, name: str) -> None:
     with pytest.raises(BulkError, match="other Parquet files"):
         OutputFolder(str(tmp_path), IDENTITY).prepare()
     assert (tmp_path / name).is_file()
+
+
+FOREIGN = {
+    "Spark": ["_SUCCESS", "part-00000-1c2d3e4f-c000.snappy.parquet", ".part-00000-1c2d3e4f-c000.snappy.parquet.crc"],
+    "a torn Spark part alone": ["part-00000-1c2d3e4f-c000.snappy.parquet"],
+    "Spark, still writing": ["_temporary/0/part-00000"],
+    "Hive partitions": ["year=2024/part-0.parquet"],
+    "Delta Lake": ["_delta_log/00000000000000000000.json"],
+    "hidden parts": [".part-7", ".part-00000-1c2d3e4f.parquet.123"],
+    "photos": ["a.JPG", "b.hif"],
+    "a list": ["photos.csv"],
+    "torn parts beside somebody's file": [f"part-{'0' * 32}.parquet", "orders.db"],
+}
+
+
+@pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.parametrize("layout", FOREIGN)
+def test_folder_of_somebody_else_is_refused_and_left_as_it_was(tmp_path: Path, layout: str, proven: bool) -> None:
+    if proven and layout in ("a list", "hidden parts", "torn parts beside somebody's file"):
+        pytest.skip("beside our own parts these are notes, and stay")
+    if proven:
+        write(OutputFolder(str(tmp_path), IDENTITY), A)
+    for name in FOREIGN[layout]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"PAR1 not whole")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(BulkError, match=r"use (a folder of its own|another folder)"):
+        OutputFolder(str(tmp_path), IDENTITY).prepare()
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_nothing_is_removed_from_a_folder_that_is_refused(tmp_path: Path) -> None:
+    kept = write(OutputFolder(str(tmp_path), IDENTITY), A)
+    (tmp_path / f".{kept}.{'7' * 32}").write_bytes(b"half")
+    with pytest.raises(BulkError, match="another crop"):
+        OutputFolder(str(tmp_path), IDENTITY | {"crop": "full"}).prepare()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_notes_beside_our_parts_stay(tmp_path: Path) -> None:
+    output = OutputFolder(str(tmp_path), IDENTITY)
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    assert output.prepare().files == 0
+    write(output, A)
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / ".part-of-a-thought").write_text("mine")
+    assert output.prepare().files == 1
+    assert {path.name for path in tmp_path.iterdir()} >= {".DS_Store", "README.md", ".part-of-a-thought"}
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "list.parquet", "2024-*", "me[1]"])
+def test_output_called_like_an_input(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BulkError, match="looks like an input"):
+        OutputFolder(str(tmp_path / name), IDENTITY).prepare()
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_that_is_a_file(tmp_path: Path) -> None:

@@ -249,3 +249,18 @@ def test_no_score_at_all_is_an_error(options: EvaluationOptions, script: Script,
     script.answer = lambda data, sex: problem(415, "unsupported-format")
     with pytest.raises(EvaluationError, match="no photo could be scored"):
         run_evaluation(options, screen)
+
+
+def test_ratings_reach_no_photo_outside_the_folder(options: EvaluationOptions, script: Script, tmp_path: Path) -> None:
+    (tmp_path / "images2").mkdir()
+    for place in ("secret.jpg", "images2/also.jpg"):
+        (tmp_path / place).write_bytes(b"7")
+    named = ["../secret.jpg", "x/../../secret.jpg", str(tmp_path / "secret.jpg"), "../images2/also.jpg", "zero\0.jpg"]
+    with options.ratings.open("a", encoding="utf-8") as file:
+        file.writelines(f"{name},5,odd\n" for name in named)
+    evaluation = run_evaluation(options, Console(quiet=True))
+    codes = [(failure.filename, failure.code) for failure in evaluation.failures]
+    assert codes == [*((name, "elsewhere") for name in named[:-1]), (named[-1], "unreadable")]
+    assert sum(script.asked.values()) == 10
+    allowed = run_evaluation(replace(options, allow=[tmp_path / "images2"]), Console(quiet=True))
+    assert [failure.filename for failure in allowed.failures] == [*named[:3], named[-1]]
