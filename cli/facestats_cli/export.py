@@ -16,7 +16,8 @@ def export(
         str, typer.Option(envvar="FACESTATS_WEIGHTS", help="`auto`, `hf`, `untrained`, or a local CLIP snapshot.")
     ] = "auto",
     regressor: Annotated[
-        str, typer.Option(envvar="FACESTATS_REGRESSOR", help="`auto`, `untrained`, or a checkpoint file.")
+        str,
+        typer.Option(envvar="FACESTATS_REGRESSOR", help="`auto`, `facestats-app`, `untrained`, or a checkpoint file."),
     ] = "auto",
     precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="Of the image tower.")] = "fp32",
     target: Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What Triton runs it on.")] = "cpu",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Regressor:
         """What it is, for the provenance."""
         return f"sha256:{self.sha256}" if self.trained else "untrained"
 
-    def predict(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Raw outputs, in double precision.
 
         Args:
@@ -58,7 +59,7 @@ class Regressor:
         return run_layers(self.layers, embeddings)[:, 0]
 
 
-def run_layers(layers: tuple[Layer, ...], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+def run_layers(layers: tuple[Layer, ...], inputs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """What a stack of linear layers with ReLU between them computes, in double precision.
 
     Args:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from rich.console import Console
 
@@ -32,6 +33,12 @@ def spread_options(tower: SpreadTower, output: Path, **others: object) -> Export
 def quietly(options: ExportOptions) -> ExportReport:
     """Exports without a progress display."""
     return export_models(options, Console(quiet=True))
+
+
+def run_graph(graph: bytes, embeddings: np.ndarray, *outputs: str) -> list[np.ndarray]:
+    """What a graph that reads ``EMBEDDING`` answers."""
+    answer: list[np.ndarray] = onnxruntime.InferenceSession(graph).run(list(outputs), {"EMBEDDING": embeddings})
+    return answer
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from facestats_export.calibration import (
     measure_calibration,
 )
 from facestats_export.errors import ExportError
-from facestats_export.sources import PUBLIC_SHA256
+from facestats_export.sources import FACESTATS, FACESTATS_APP, PublicRegressor
 
 RISING = np.sort(np.random.default_rng(3).normal(1.25, 0.09, QUANTILES))
 
@@ -83,9 +83,20 @@ def test_measured_from_raw_outputs() -> None:
     assert measured.score(np.array([np.median(raw)])) == pytest.approx([50], abs=0.2)
 
 
-def test_the_published_checkpoint_has_one_and_others_do_not(shared_dir: Path) -> None:
-    bundled = bundled_calibration(PUBLIC_SHA256)
+@pytest.mark.parametrize(
+    ("public", "name", "file"),
+    [
+        (FACESTATS, "facestats-sfhq-700", "reference_quantiles_models.json"),
+        (FACESTATS_APP, "facestats-sfhq-10k", "reference_quantiles.json"),
+    ],
+    ids=["auto", "app"],
+)
+def test_the_published_checkpoints_have_one_and_others_do_not(
+    public: PublicRegressor, name: str, file: str, shared_dir: Path
+) -> None:
+    bundled = bundled_calibration(public.sha256)
     assert bundled is not None
-    reference = json.loads((shared_dir / "facestats" / "reference_quantiles.json").read_text())
+    assert bundled.name == name
+    reference = json.loads((shared_dir / "facestats" / file).read_text())
     np.testing.assert_array_equal(bundled.quantiles, reference["quantiles"])
     assert bundled_calibration("0" * 64) is None

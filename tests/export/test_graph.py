@@ -11,7 +11,7 @@ from facestats_export.calibration import QUANTILES, Calibration, bundled_calibra
 from facestats_export.clip import load_clip
 from facestats_export.graph import export_clip, regressor_graph
 from facestats_export.regressor import Layer, untrained_regressor
-from facestats_export.sources import PUBLIC_SHA256
+from facestats_export.sources import FACESTATS, FACESTATS_APP
 from facestats_export.tower import ServedTower
 from tests.export.spread_tower import SpreadTower
 
@@ -28,9 +28,9 @@ def scores(calibration: Calibration | None, raw: np.ndarray) -> np.ndarray:
     return np.asarray(score[:, 0])
 
 
-@pytest.fixture(scope="module")
-def facestats() -> Calibration:
-    bundled = bundled_calibration(PUBLIC_SHA256)
+@pytest.fixture(scope="module", params=[FACESTATS, FACESTATS_APP], ids=["auto", "app"])
+def facestats(request: pytest.FixtureRequest) -> Calibration:
+    bundled = bundled_calibration(request.param.sha256)
     assert bundled is not None
     return bundled
 
@@ -40,7 +40,7 @@ def test_score_is_exact_at_every_stored_quantile(facestats: Calibration) -> None
 
 
 def test_score_is_monotone_linear_and_clamped(facestats: Calibration) -> None:
-    raw = np.linspace(0.5, 2.0, 20_001).astype(np.float32)
+    raw = np.linspace(facestats.quantiles[0] - 0.3, facestats.quantiles[-1] + 0.3, 20_001).astype(np.float32)
     score = scores(facestats, raw)
     assert (np.diff(score) >= 0).all()
     assert (score[0], score[-1]) == (0, 100)
