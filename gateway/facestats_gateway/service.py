@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from facestats.faces.measurer import FaceMeasurer
 from facestats.holistic.triton import TritonClient
@@ -61,31 +62,42 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Service]:
-    """Builds the service inside the running event loop, watches Triton, and closes everything at the end."""
-    design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
-    measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
-    client = TritonClient(settings.triton_targets, settings.triton_model, proxy=settings.triton_proxy)
-    monitor = TritonMonitor(
-        client,
-        check_seconds=settings.triton_check_seconds,
-        golden_seconds=settings.golden_check_seconds,
-        listener=metrics.triton_state,
-    )
-    admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
-    metrics.watch_admission(admission)
-    gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
-    scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
-    batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
-    access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
-    await asyncio.to_thread(measurer.warm_up)
-    await monitor.check()
-    watching = asyncio.create_task(monitor.run(), name="triton-monitor")
-    try:
+    """Builds the service inside the running event loop, watches Triton, and closes everything at the end.
+
+    Each part is closed whatever happens: when a later one cannot be built, and when closing another one fails.
+    """
+    async with contextlib.AsyncExitStack() as parts:
+        parts.push_async_callback(asyncio.to_thread, tracing.close)
+        design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
+        client = TritonClient(settings.triton_targets, settings.triton_model, proxy=settings.triton_proxy)
+        parts.push_async_callback(client.close)
+        measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
+        parts.push_async_callback(asyncio.to_thread, measurer.close)
+        monitor = TritonMonitor(
+            client,
+            check_seconds=settings.triton_check_seconds,
+            golden_seconds=settings.golden_check_seconds,
+            listener=metrics.triton_state,
+        )
+        admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
+        metrics.watch_admission(admission)
+        gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
+        scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
+        batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
+        access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
+        await asyncio.to_thread(measurer.warm_up)
+        await monitor.check()
+        await parts.enter_async_context(_running(monitor.run(), "triton-monitor"))
         yield Service(settings, design, measurer, monitor, scorer, batch, admission, access, metrics)
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Runs something for ever beside the block; what ended it before is raised at the block's end."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
     finally:
-        watching.cancel()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        await asyncio.to_thread(measurer.close)
-        await client.close()
-        await asyncio.to_thread(tracing.close)
+            await task

@@ -99,7 +99,7 @@ def read_served_graphs(repository: Path) -> ServedGraphs:
         if version is None:
             raise BulkError(f"'{repository}' holds no exported models; run `facestats export` or give --triton-urls.")
         provenance = Provenance(read_parameters(repository / ENSEMBLES[0]))
-        names = [str(head["name"]) for head in provenance.attributes]
+        names = list(provenance.attributes)
         return ServedGraphs(
             encoder=_read_model(repository / ENCODER, version),
             regressor=_read_model(repository / REGRESSOR, version),
@@ -156,9 +156,13 @@ class OnnxBackend:
         """
         run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, pixels, embedding, attributes)
         try:
-            return await asyncio.wait_for(run, timeout)
-        except asyncio.TimeoutError:
-            raise TritonDeadlineError("ONNX Runtime took too long.") from None
+            # Not asyncio.wait_for: see facestats.deadline.
+            await asyncio.wait({run}, timeout=timeout)
+            if not run.done():
+                raise TritonDeadlineError("ONNX Runtime took too long.")
+            return run.result()
+        finally:
+            run.cancel()
 
     def close(self) -> None:
         """Waits for what is running and ends the threads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import io
 import json
@@ -51,6 +52,7 @@ class Provenance:
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
+    _receipts: dict[tuple[BlendWeights, str], str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def get(self, name: str) -> str:
         """A parameter's value, or ``unknown``: never a guess."""
@@ -66,11 +68,18 @@ class Provenance:
         """Whether SCORE is a percentile of a reference distribution, so that it may be blended."""
         return self.get("calibration") != UNCALIBRATED
 
-    @property
-    def attributes(self) -> list[dict[str, object]]:
-        """The opt-in attribute heads of this export: name and classes of each."""
-        heads: list[dict[str, object]] = json.loads(self.parameters.get("attributes", "[]"))
-        return heads
+    @functools.cached_property
+    def attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """The opt-in attribute heads of this export: each one's name and its classes.
+
+        Raises:
+            ValueError: What the export wrote is damaged.
+        """
+        try:
+            heads = json.loads(self.parameters.get("attributes", "[]"))
+            return {str(head["name"]): tuple(map(str, head["classes"])) for head in heads}
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"the attribute heads are damaged: {error!r}") from error
 
     def golden_case(self) -> GoldenCase | None:
         """The export's golden input and answer, or ``None`` when the export stored none."""
@@ -93,6 +102,11 @@ class Provenance:
         """
         if "graphs" not in self.parameters:
             return UNKNOWN
+        if (blend, geometry) not in self._receipts:
+            self._receipts[blend, geometry] = self._hash(blend, geometry)
+        return self._receipts[blend, geometry]
+
+    def _hash(self, blend: BlendWeights, geometry: str) -> str:
         parts = {
             name: self.get(name) for name in ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
         }

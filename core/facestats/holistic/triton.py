@@ -98,10 +98,14 @@ class TritonClient:
         urls: Addresses of the replicas, or one gRPC target that stands for all (``parse_triton_urls``).
         model: Name of the ensemble.
         proxy: Whether to go through the proxy that the environment names (``https_proxy``, ``http_proxy``).
+
+    Attributes:
+        answers: How many questions Triton has answered so far.
     """
 
     def __init__(self, urls: tuple[str, ...], model: str, *, proxy: bool = False) -> None:
         self.model = model
+        self.answers = 0
         self._proxy = proxy
         self._urls = urls
         self._channel: _Channel | None = None
@@ -244,6 +248,7 @@ class TritonClient:
             )
 
         answer = await self._call(infer, timeout)
+        self.answers += 1
         return Holistic(
             score=answer.as_numpy("SCORE")[:, 0],
             raw=answer.as_numpy("RAW")[:, 0],

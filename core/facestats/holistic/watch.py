@@ -25,6 +25,11 @@ MIN_GOLDEN_COSINE = 0.999
 
 _CHECK_TIMEOUT = 5.0
 
+_NO_ANSWER = (TritonUnavailableError, TritonDeadlineError, TritonRequestError)
+
+_SILENT_LOOKS = 3
+"""Golden questions in a row, without an answer to them or to anybody else, after which Triton counts as not ready."""
+
 
 @dataclass(frozen=True)
 class TritonState:
@@ -34,7 +39,7 @@ class TritonState:
         ready: Whether scores may be asked for.
         reason: Why not; empty when ready.
         provenance: What is served (the last known while Triton is away).
-        golden_ok: Whether the last golden check passed; ``None`` when there is none to run.
+        golden_ok: Whether the last golden check passed; ``None`` when there is none to run, or its answer is late.
         golden_drift: Score difference of the last golden check, points; ``nan`` before the first.
     """
 
@@ -76,6 +81,7 @@ class TritonMonitor:
         self._golden_seconds = golden_seconds
         self._listener = listener
         self._golden_due = 0.0
+        self._silent_looks = 0
         self._log = structlog.get_logger("facestats.health")
 
     async def run(self) -> None:
@@ -85,9 +91,16 @@ class TritonMonitor:
             await asyncio.sleep(self._check_seconds)
 
     async def check(self) -> TritonState:
-        """Looks once and returns the new state."""
+        """Looks once and returns the new state; a look that fails itself counts as not ready."""
         before = self.state
-        self.state = await self._look()
+        try:
+            self.state = await self._look()
+        except _NO_ANSWER as error:
+            self.state = replace(before, ready=False, reason=f"Triton did not answer the check: {error}")
+        except Exception as error:
+            # Whatever it was, the next look must come: a state that nobody renews would hold for ever.
+            self._log.error("look at triton failed", exc_info=error)
+            self.state = replace(before, ready=False, reason=f"The look at Triton failed ({type(error).__name__}).")
         if (self.state.ready, self.state.reason) != (before.ready, before.reason):
             self._log.info("triton state", ready=self.state.ready, reason=self.state.reason)
         if self._listener is not None:
@@ -101,25 +114,48 @@ class TritonMonitor:
             self._listener(self.state)
 
     async def _look(self) -> TritonState:
-        old = self.state
-        if not await self._client.is_ready(_CHECK_TIMEOUT):
-            return replace(old, ready=False, reason=f"Triton or its model '{self._client.model}' is not ready.")
+        old, answers = self.state, self._client.answers
+        reason, provenance = f"Triton or its model '{self._client.model}' is not ready.", None
         try:
-            provenance = await self._client.provenance(_CHECK_TIMEOUT)
-            case = provenance.golden_case()
-            fresh = old.ready and provenance == old.provenance and time.monotonic() < self._golden_due
-            if case is None:
-                return TritonState(True, "", provenance)
-            if fresh:
-                return old
-            return await self._golden_check(case, provenance)
-        except (TritonUnavailableError, TritonDeadlineError, TritonRequestError) as error:
-            return replace(old, ready=False, reason=f"Triton did not answer the check: {error}")
+            if await self._client.is_ready(_CHECK_TIMEOUT):
+                provenance = await self._client.provenance(_CHECK_TIMEOUT)
+        except _NO_ANSWER as error:
+            reason = f"Triton did not answer the check: {error}"
+        if provenance is None:
+            # While it answers its users, that it lets the watch wait is load, not an outage.
+            busy = self._client.answers > answers
+            return self.state if busy else replace(self.state, ready=False, reason=reason)
+        if old.ready and provenance == old.provenance and time.monotonic() < self._golden_due:
+            return self.state
+        try:
+            # Damaged heads would fail every photo.
+            case, _ = provenance.golden_case(), provenance.attributes
         except (ValueError, KeyError, OSError) as error:
             return replace(old, ready=False, reason=f"The export's golden case cannot be read: {error!r}")
+        if case is None:
+            return TritonState(True, "", provenance)
+        return await self._golden_check(case, provenance)
 
     async def _golden_check(self, case: GoldenCase, provenance: Provenance) -> TritonState:
-        live = await self._client.infer(case.pixels[np.newaxis], timeout=_CHECK_TIMEOUT, embedding=True)
+        old, answers = self.state, self._client.answers
+        try:
+            live = await self._client.infer(case.pixels[np.newaxis], timeout=_CHECK_TIMEOUT, embedding=True)
+        except _NO_ANSWER as error:
+            self._golden_due = 0.0
+            if self._client.answers > answers:
+                self._silent_looks = 0
+            elif isinstance(error, TritonDeadlineError):
+                self._silent_looks += 1
+            else:
+                self._silent_looks = _SILENT_LOOKS
+            if self._silent_looks >= _SILENT_LOOKS:
+                return replace(old, ready=False, reason=f"Triton did not answer the check: {error}")
+            if old.golden_ok is False and provenance == old.provenance:
+                # What was wrong stays so until a right answer.
+                return old
+            # The question stands in one queue with the users' photos. A late answer says nothing about a wrong one.
+            return TritonState(True, "", provenance)
+        self._silent_looks = 0
         self._golden_due = time.monotonic() + self._golden_seconds
         drift, problem = golden_difference(case, live)
         if problem and await self._client.provenance(_CHECK_TIMEOUT) != provenance:

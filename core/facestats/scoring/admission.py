@@ -21,7 +21,11 @@ class Permit:
         self._work: asyncio.Future[Any] | None = None
 
     def keep_until_done(self, work: asyncio.Future[Any]) -> None:
-        """Ties the permit to work that goes on when its caller has gone, such as a request that Triton has queued."""
+        """Ties the permit to work that goes on when its caller has gone; each piece follows on the one before.
+
+        Args:
+            work: A thread that decodes, or a request that Triton has queued.
+        """
         self._work = work
 
     def release(self, give_back: Callable[[], None]) -> None:

@@ -144,25 +144,23 @@ def _holistic_document(holistic: Holistic, row: int, options: ScoreOptions, prov
     score, raw = float(holistic.score[row]), float(holistic.raw[row])
     if not math.isfinite(raw) or (provenance.calibrated and not math.isfinite(score)):
         raise Problem("internal-error", "The model server answered with something that is not a number.")
-    classes = {str(head["name"]): head["classes"] for head in provenance.attributes}
     return HolisticDocument(
         score=score if provenance.calibrated else None,
         raw=raw,
         crop=options.crop,
         attributes={
-            name: _attribute_document(labels[row], probabilities[row], classes[name])
+            name: _attribute_document(labels[row], probabilities[row], provenance.attributes[name])
             for name, (labels, probabilities) in holistic.attributes.items()
         }
         or None,
     )
 
 
-def _attribute_document(label: object, probabilities: NDArray[np.float32], classes: object) -> AttributeDocument:
-    assert isinstance(classes, list)
+def _attribute_document(
+    label: object, probabilities: NDArray[np.float32], classes: tuple[str, ...]
+) -> AttributeDocument:
     text = label.decode() if isinstance(label, bytes) else str(label)
-    return AttributeDocument(
-        label=text, probability=dict(zip(map(str, classes), map(float, probabilities), strict=True))
-    )
+    return AttributeDocument(label=text, probability=dict(zip(classes, map(float, probabilities), strict=True)))
 
 
 def _geometric_document(face: MeasuredFace) -> GeometricDocument:

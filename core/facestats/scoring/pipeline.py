@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import sys
 import time
@@ -111,7 +112,7 @@ class Scorer:
         if not self._design.degrade:
             self._require_triton()
         async with self._admitted(data, deadline, wait=wait) as permit:
-            photo = await self._measure(data, options, deadline)
+            photo = await self._measure(data, options, deadline, permit)
             triton_start = time.perf_counter()
             holistic = await self._holistic(photo, options, deadline, permit)
         end = time.perf_counter()
@@ -131,8 +132,8 @@ class Scorer:
         Raises:
             Problem: The image cannot be used, holds no usable face, there is no room, or time ran out.
         """
-        async with self._admitted(data, deadline, wait=False):
-            return await self._measure(data, options, deadline)
+        async with self._admitted(data, deadline, wait=False) as permit:
+            return await self._measure(data, options, deadline, permit)
 
     @contextlib.asynccontextmanager
     async def _admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[Permit]:
@@ -153,10 +154,12 @@ class Scorer:
         if self._observer is not None:
             self._observer.abandoned(reason)
 
-    async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> MeasuredPhoto:
+    async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, permit: Permit) -> MeasuredPhoto:
+        """Measures in a thread. It cannot be stopped amid decoding, so until it ends the photo keeps its permit."""
         submitted = time.perf_counter()
         with self._gathering.coming(), self._tracer.start_as_current_span("measure faces"):
             future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, submitted)
+            permit.keep_until_done(_ended(future))
             try:
                 with deadline.limit():
                     return await asyncio.wrap_future(future)
@@ -205,7 +208,7 @@ class Scorer:
             photo.pixels,
             timeout=max(deadline.remaining, _ORPHAN_SECONDS),
             embedding="embedding" in options.include,
-            attributes=tuple(str(head["name"]) for head in self._watch.state.provenance.attributes),
+            attributes=tuple(self._watch.state.provenance.attributes),
         )
         task = asyncio.create_task(call)
         # Its failure is for whoever waits; when nobody does, it is no news.
@@ -217,6 +220,20 @@ class Scorer:
         state = self._watch.state
         if not state.ready:
             raise _unavailable(state.reason)
+
+
+def _ended(work: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
+    """Done when a thread's work is, or was taken back before it began; its result is for others."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def say(_: object) -> None:
+        # A loop that has been closed meanwhile counts no permits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set_result, None)
+
+    work.add_done_callback(say)
+    return ended
 
 
 def _unavailable(reason: str) -> Problem:

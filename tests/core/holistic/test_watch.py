@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import math
 from dataclasses import replace
 from typing import Any, cast
@@ -10,8 +12,14 @@ import numpy as np
 import pytest
 
 from facestats.holistic.provenance import GoldenCase, Provenance
-from facestats.holistic.triton import Holistic, TritonClient, TritonDeadlineError
-from facestats.holistic.watch import TritonMonitor, golden_difference
+from facestats.holistic.triton import (
+    Holistic,
+    TritonClient,
+    TritonDeadlineError,
+    TritonRequestError,
+    TritonUnavailableError,
+)
+from facestats.holistic.watch import TritonMonitor, TritonState, golden_difference
 from facestats_export.provenance import golden_parameters
 
 RANDOM = np.random.default_rng(0)
@@ -64,6 +72,9 @@ def export(version: int, score: float = 61.5) -> Provenance:
     return Provenance(golden_parameters(PIXELS, EMBEDDING, 1.28, score, "fp32") | {"version": str(version)})
 
 
+PNG = base64.b64decode(export(1).parameters["golden_pixels"])
+
+
 class Triton:
     """Answers as told, right or wrong."""
 
@@ -71,9 +82,17 @@ class Triton:
 
     def __init__(self) -> None:
         self.ready = True
+        self.users_answered = 0
+        self.answers_each_wait = 0
         self.provenances = [export(1)]
-        self.answers: list[Holistic | Exception] = [answer()]
+        self.answers_to_golden: list[Holistic | Exception] = [answer()]
         self.asked = 0
+
+    @property
+    def answers(self) -> int:
+        """Users' photos answered meanwhile."""
+        self.users_answered += self.answers_each_wait
+        return self.users_answered
 
     async def is_ready(self, timeout: float) -> bool:
         return self.ready
@@ -84,7 +103,7 @@ class Triton:
     async def infer(self, pixels: np.ndarray, **options: Any) -> Holistic:
         np.testing.assert_array_equal(pixels, PIXELS[np.newaxis])
         self.asked += 1
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        found = self.answers_to_golden.pop(0) if len(self.answers_to_golden) > 1 else self.answers_to_golden[0]
         if isinstance(found, Exception):
             raise found
         return found
@@ -126,13 +145,13 @@ async def test_it_runs_again_after_triton_was_away_and_for_every_export(triton: 
 async def test_a_wrong_answer_makes_it_unready_until_a_right_one(triton: Triton) -> None:
     watching = monitor(triton)
     await watching.check()
-    triton.provenances, triton.answers = [export(2)], [answer(score=12)]
+    triton.provenances, triton.answers_to_golden = [export(2)], [answer(score=12)]
     for _ in range(2):
         state = await watching.check()
         assert (state.ready, state.golden_ok) == (False, False)
         assert state.reason.startswith("Golden check failed: the score is 12.000")
         assert state.golden_drift == pytest.approx(49.5)
-    triton.answers = [answer()]
+    triton.answers_to_golden = [answer()]
     state = await watching.check()
     assert (state.ready, state.golden_ok, state.reason) == (True, True, "")
 
@@ -141,7 +160,7 @@ async def test_a_version_that_changes_between_question_and_answer_is_not_judged_
     watching = monitor(triton, golden_seconds=0)
     await watching.check()
     triton.provenances = [export(1), export(2, score=80)]
-    triton.answers = [answer(score=80)]
+    triton.answers_to_golden = [answer(score=80)]
     assert (await watching.check()).ready, "the old case against the new version says nothing"
     state = await watching.check()
     assert (state.ready, state.provenance) == (True, export(2, score=80))
@@ -155,11 +174,92 @@ async def test_a_damaged_case_is_a_reason(parameter: str, triton: Triton) -> Non
     assert "golden case cannot be read" in state.reason
 
 
-async def test_a_triton_that_does_not_answer_is_not_a_wrong_one(triton: Triton) -> None:
-    triton.answers = [TritonDeadlineError("too late")]
-    state = await monitor(triton).check()
-    assert (state.ready, state.golden_ok) == (False, None)
-    assert "did not answer the check: too late" in state.reason
+async def test_a_late_answer_is_unknown_and_a_wrong_one_stays_wrong(triton: Triton) -> None:
+    watching = monitor(triton)
+    triton.answers_to_golden = [TritonDeadlineError("too late")]
+    state = await watching.check()
+    assert (state.ready, state.golden_ok, math.isnan(state.golden_drift)) == (True, None, True)
+    triton.answers_to_golden = [answer()]
+    assert (await watching.check()).golden_ok is True
+    triton.provenances, triton.answers_to_golden = [export(2)], [answer(score=12), TritonDeadlineError("too late")]
+    for _ in range(2):
+        state = await watching.check()
+        assert (state.ready, state.golden_ok) == (False, False)
+
+
+async def test_nothing_but_silence_is_an_outage_in_the_end(triton: Triton) -> None:
+    watching = monitor(triton)
+    await watching.check()
+    triton.provenances, triton.answers_to_golden = [export(2)], [TritonDeadlineError("too late")]
+    assert [(await watching.check()).ready for _ in range(4)] == [True, True, False, False]
+    assert "did not answer the check: too late" in watching.state.reason
+    triton.answers_each_wait = 1
+    assert [(await watching.check()).ready for _ in range(4)] == [True] * 4
+
+
+@pytest.mark.parametrize("error", [TritonUnavailableError("gone"), TritonRequestError("out of memory")])
+async def test_a_refused_question_is_an_outage_unless_users_are_answered(triton: Triton, error: Exception) -> None:
+    watching = monitor(triton, golden_seconds=0)
+    await watching.check()
+    triton.answers_to_golden = [error]
+    assert not (await watching.check()).ready
+    triton.answers_each_wait = 1
+    assert (await watching.check()).ready
+
+
+async def test_load_that_makes_the_watch_wait_is_no_outage(triton: Triton) -> None:
+    watching = monitor(triton)
+    await watching.check()
+    triton.ready, triton.answers_each_wait = False, 1
+    assert (await watching.check()).ready
+    triton.answers_each_wait = 0
+    assert not (await watching.check()).ready
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"golden_pixels": base64.b64encode(PNG[:100]).decode()},
+        {"golden_pixels": base64.b64encode(PNG[:60] + b"?" + PNG[61:]).decode()},
+        {"golden_embedding": base64.b64encode(b"123").decode()},
+        {"golden_embedding": base64.b64encode(EMBEDDING[:7].tobytes()).decode()},
+        {"attributes": "[1]"},
+        {"attributes": "{"},
+        {"golden_score_tolerance": "?"},
+    ],
+)
+async def test_whatever_a_look_fails_on_is_logged_and_not_ready(triton: Triton, parameters: dict[str, str]) -> None:
+    watching = monitor(triton)
+    triton.provenances = [Provenance(dict(export(1).parameters) | parameters)]
+    state = await watching.check()
+    assert not state.ready
+    assert state.reason
+    triton.provenances = [export(1)]
+    assert (await watching.check()).ready
+
+
+async def test_the_watch_survives_what_nobody_foresaw() -> None:
+    class Broken(Triton):
+        looks = 0
+
+        async def is_ready(self, timeout: float) -> bool:
+            self.looks += 1
+            if self.looks == 2:
+                raise LookupError("nobody foresaw this")
+            return True
+
+    states: asyncio.Queue[TritonState] = asyncio.Queue()
+    triton = cast(TritonClient, Broken())
+    watching = TritonMonitor(
+        triton, check_seconds=0.001, golden_seconds=3600, listener=lambda state: states.put_nowait(state)
+    )
+    running = asyncio.create_task(watching.run())
+    first, second, third = [await asyncio.wait_for(states.get(), 30) for _ in range(3)]
+    assert (first.ready, second.ready, third.ready) == (True, False, True)
+    assert "LookupError" in second.reason
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_without_an_export_s_case_there_is_nothing_to_check(triton: Triton) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import FaceMeasurer, ScoreOptions
+from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto, ScoreOptions
 from facestats.holistic.triton import Holistic, TritonUnavailableError
 from facestats.holistic.watch import TritonState
 from facestats.images.imaging import ImageLimits
@@ -151,3 +152,31 @@ async def test_while_photos_wait_to_be_measured_the_measured_ones_go_to_triton_t
     # The last two find nobody behind them.
     assert len(await asyncio.gather(*tasks)) == 5
     assert backend.calls == 5
+
+
+async def test_a_photo_that_a_thread_still_decodes_keeps_its_permit(face: bytes) -> None:
+    class SlowMeasurer(FaceMeasurer):
+        begun, may_end = threading.Event(), threading.Event()
+
+        def measure_photo(self, *arguments: Any) -> MeasuredPhoto:
+            self.begun.set()
+            self.may_end.wait(60)
+            return super().measure_photo(*arguments)
+
+    measurer = SlowMeasurer(1, ImageLimits(), 1, "metrics")
+    admission = Admission(10, 2 * 512 * 512)
+    scorer = Scorer(measurer, SlowBackend(), Ready(), Design(BlendWeights(), "metrics", degrade=False), admission)
+    first = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
+    assert await asyncio.to_thread(measurer.begun.wait, 60)
+    # The second never reaches the only thread, so nothing works on it when its time is up.
+    with pytest.raises(Problem) as problem:
+        await scorer.measure(face, FAST, Deadline(0.2))
+    assert problem.value.code == "deadline-exceeded"
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert (admission.requests, admission.pixels) == (1, 512 * 512)
+    measurer.may_end.set()
+    await asyncio.to_thread(measurer.close)
+    async with admission.admit(2 * 512 * 512, Deadline(60), wait=True):
+        assert (admission.requests, admission.pixels) == (1, 2 * 512 * 512)
