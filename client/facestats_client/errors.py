@@ -89,7 +89,6 @@ ERROR_OF_CODE: dict[str, type[ProblemError]] = {
     "rate-limited": ServiceBusyError,
     "overloaded": ServiceBusyError,
     "triton-unavailable": ServiceUnavailableError,
-    "not-ready": ServiceUnavailableError,
     "request-timeout": DeadlineExceededError,
     "deadline-exceeded": DeadlineExceededError,
     "client-closed-request": ProblemError,

@@ -54,7 +54,6 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         ProblemType("internal-error", 500, "The service failed"),
         ProblemType("overloaded", 503, "The service is at its limit"),
         ProblemType("triton-unavailable", 503, "The model server cannot be reached"),
-        ProblemType("not-ready", 503, "The service is not ready"),
         ProblemType("deadline-exceeded", 504, "The request ran out of time"),
     )
 }

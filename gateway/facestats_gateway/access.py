@@ -106,18 +106,40 @@ class AccessControl:
             raise Problem("unauthorized", "The API key is not known.")
         return f"key:{matches[0]}"
 
-    async def charge(self, caller: str, photos: int = 1) -> None:
-        """Counts photos against the caller's rate.
+    async def check(self, caller: str) -> None:
+        """Refuses a caller who has no photo left, without counting one.
 
         Raises:
             Problem: ``rate-limited``, with the time after which there is room again.
         """
-        if self._rate_limit is None or photos < 1:
+        if self._rate_limit is not None and not await self._limiter.test(self._rate_limit, caller):
+            raise await self._refusal(self._rate_limit, caller)
+
+    async def charge(self, caller: str, photos: int = 1) -> None:
+        """Counts photos against the caller's rate: all of them, or none when it refuses.
+
+        Raises:
+            Problem: ``rate-limited``, with the time after which there is room again; ``too-many-parts`` when there is
+                never room for so many at once.
+        """
+        if self._rate_limit is None:
             return
-        if not await self._limiter.hit(self._rate_limit, caller, cost=photos):
-            window = await self._limiter.get_window_stats(self._rate_limit, caller)
+        if photos > self._rate_limit.amount:
             raise Problem(
-                "rate-limited",
-                f"More than {self._rate_limit.amount} photos in {self._rate_limit.get_expiry()} s.",
-                retry_after=max(1.0, window.reset_time - time.time()),
+                "too-many-parts",
+                f"The request has {photos} photos, and {_words(self._rate_limit)} are allowed; send fewer at a time.",
             )
+        if not await self._limiter.hit(self._rate_limit, caller, cost=photos):
+            raise await self._refusal(self._rate_limit, caller)
+
+    async def _refusal(self, rate: RateLimitItem, caller: str) -> Problem:
+        window = await self._limiter.get_window_stats(rate, caller)
+        return Problem(
+            "rate-limited",
+            f"{_words(rate)} are allowed, and they are used up.",
+            retry_after=max(1.0, window.reset_time - time.time()),
+        )
+
+
+def _words(rate: RateLimitItem) -> str:
+    return f"{rate.amount} photos in {rate.get_expiry()} s"

@@ -11,6 +11,7 @@ from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
 from facestats_gateway.api_docs import install_api_docs
+from facestats_gateway.head_requests import HeadRequests
 from facestats_gateway.logging import configure_logging
 from facestats_gateway.looksmax_routes import router as looksmax_router
 from facestats_gateway.metrics import Metrics
@@ -77,12 +78,13 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
             max_bytes_in_flight=settings.max_upload_bytes_in_flight,
             seconds=settings.upload_seconds,
         ),
+        Middleware(HeadRequests),
     ]
     if settings.origins:
         cors = Middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "X-Request-Timeout"],
             expose_headers=["Retry-After", "X-Request-ID"],
         )

@@ -34,17 +34,19 @@ async def admitted_caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     x_api_key: Annotated[str | None, Depends(_api_key_header)],
 ) -> str:
-    """Who calls, before the body is read: known, within the rate, and with room for a photo.
+    """Who calls, before the body is read: known, with room for a photo, and within the rate.
+
+    Nothing is charged yet, so that what is refused here costs nothing; each route charges for the photos it takes.
 
     Raises:
-        Problem: ``unauthorized``, ``rate-limited`` or ``overloaded``.
+        Problem: ``unauthorized``, ``overloaded`` or ``rate-limited``.
     """
     presented = bearer.credentials if bearer is not None else x_api_key
     caller = service.access.identify(presented, request.client.host if request.client else "")
     # Addresses are personal data: only a key's name goes to the log.
     request.scope["facestats.caller"] = caller if caller.startswith("key:") else None
-    await service.access.charge(caller)
     service.admission.check()
+    await service.access.check(caller)
     return caller
 
 

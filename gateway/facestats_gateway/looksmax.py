@@ -30,7 +30,7 @@ class Section(Document):
 class Overall(Section):
     """The score."""
 
-    psl: float | None = Field(description="The 60/40 score, 0..100.")
+    psl: float = Field(description="The 60/40 score, 0..100.")
     potential: None = Field(None, description="Not measurable from a photo.")
 
 
@@ -108,10 +108,18 @@ class ErrorDocument(Document):
 
 
 def analysis(face: FaceDocument) -> Analysis:
-    """Fills the layout from a scored face."""
+    """Fills the layout from a scored face.
+
+    Raises:
+        Problem: It has no overall score, which the app would show as 50.
+    """
+    if face.geometric.score is None:
+        raise Problem("unusable-face", " ".join(face.quality.warnings) or "It supports too few measurements.")
+    if face.score is None:
+        raise Problem("triton-unavailable", "There is no holistic score to go with the geometry.", retry_after=5)
     scores = {metric.name: _tenth(metric.score) for metric in face.geometric.metrics}
     return Analysis(
-        overall=Overall(psl=_tenth(face.score)),
+        overall=Overall(psl=round(face.score, 1)),
         eyes=Eyes(canthal_tilt=scores["canthal_tilt"], eyelid_exposure=scores["eye_aspect"]),
         midface=Midface(
             nose=scores["nose_length_face"],

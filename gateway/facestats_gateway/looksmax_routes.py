@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from facestats.deadline import Deadline
 from facestats.faces.measurer import ScoreOptions
 from facestats.problems import Problem
 from facestats_gateway.dependencies import (
+    CallerDependency,
     DeadlineDependency,
     ServiceDependency,
     admitted_caller,
@@ -19,7 +19,7 @@ from facestats_gateway.dependencies import (
 )
 from facestats_gateway.disconnect import unless_disconnected
 from facestats_gateway.looksmax import MISSING_IMAGES, Analysis, ErrorDocument, Side, analysis, error_of, sex_of
-from facestats_gateway.problem_response import PROBLEM_MEDIA_TYPE
+from facestats_gateway.problem_response import PROBLEM_MEDIA_TYPE, problem_headers
 from facestats_gateway.request_body import MULTIPART_OVERHEAD, checked_image, media_type, read_form
 from facestats_gateway.routes import PROBLEM_RESPONSES
 from facestats_gateway.service import Service
@@ -64,6 +64,7 @@ _ERROR_OR_PROBLEM: dict[str, Any] = {
 async def analyze_face(
     request: Request,
     service: ServiceDependency,
+    caller: CallerDependency,
     deadline: DeadlineDependency,
 ) -> Response:
     """Scores the front photo in the LooksmaxAI backend's layout.
@@ -71,19 +72,22 @@ async def analyze_face(
     The side photo must hold a face, as there; no figure is taken from it, because the geometry is defined on frontal
     faces only.
     """
+    # Both photos are decoded and measured.
+    await service.access.charge(caller, 2)
     side: Side | None = None
     try:
         form = await _read(request, service.settings.max_image_bytes)
         if "front_image" not in form or "side_image" not in form:
-            return _error(400, MISSING_IMAGES)
+            raise Problem("bad-request", MISSING_IMAGES)
         options = ScoreOptions(sex=sex_of(form.get("gender", b"").decode(errors="replace")))
         side = "front"
         document = await unless_disconnected(request, service.scorer.score(form["front_image"], options, deadline))
+        answer = analysis(document.faces[0])
         side = "side"
         await unless_disconnected(request, _require_face(service, form["side_image"], options, deadline))
     except Problem as problem:
-        return _error(*error_of(problem, side), retry_after=problem.retry_after)
-    return Response(analysis(document.faces[0]).model_dump_json(by_alias=True), media_type="application/json")
+        return _error(request, problem, side)
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
 async def _read(request: Request, max_image_bytes: int) -> dict[str, bytes]:
@@ -111,6 +115,7 @@ async def _require_face(service: Service, photo: bytes, options: ScoreOptions, d
             raise
 
 
-def _error(status: int, message: str, *, retry_after: float | None = None) -> Response:
-    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
-    return Response(ErrorDocument(error=message).model_dump_json(), status, headers, "application/json")
+def _error(request: Request, problem: Problem, side: Side | None) -> Response:
+    status, message = error_of(problem, side)
+    body = ErrorDocument(error=message).model_dump_json()
+    return Response(body, status, problem_headers(request, problem), "application/json")

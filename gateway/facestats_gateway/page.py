@@ -25,7 +25,7 @@ def install_page(app: FastAPI) -> None:
     # Built once: the reference never changes while the process runs.
     reference = reference_document().model_dump_json().encode()
 
-    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(
             folder / "index.html",

@@ -26,7 +26,14 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The HTTP answer for a problem; leaves its code in the scope, for metrics and log."""
+    """The HTTP answer for a problem."""
+    headers = problem_headers(request, problem)
+    body = orjson.dumps(problem.document(request.scope.get("facestats.request_id")))
+    return Response(body, problem.kind.status, headers, PROBLEM_MEDIA_TYPE)
+
+
+def problem_headers(request: Request, problem: Problem) -> dict[str, str]:
+    """The headers a problem is answered with, in whatever body; leaves its code in the scope, for metrics and log."""
     request.scope["facestats.problem"] = problem.code
     headers = {}
     if problem.retry_after is not None:
@@ -36,8 +43,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
         headers["Connection"] = "close"
     if problem.kind.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = orjson.dumps(problem.document(request.scope.get("facestats.request_id")))
-    return Response(body, problem.kind.status, headers, PROBLEM_MEDIA_TYPE)
+    return headers
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

@@ -74,7 +74,7 @@ class RequestContext:
                 self._record(scope, status, time.perf_counter() - start)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        route = _route(scope)
         self._metrics.request(route, scope["method"], status, seconds)
         problem = scope.get("facestats.problem")
         if problem is not None:
@@ -89,6 +89,19 @@ class RequestContext:
             problem=problem,
             caller=scope.get("facestats.caller"),
         )
+
+
+def _route(scope: Scope) -> str:
+    """The template that matched: label values must stay few, so nothing that a caller may choose is in it."""
+    route = getattr(scope.get("route"), "path", None)
+    if route is not None:
+        return str(route)
+    if "endpoint" not in scope or scope.get("path_params"):
+        return "unmatched"
+    if "app_root_path" in scope:
+        # A folder of files: what it was mounted under.
+        return str(scope["root_path"]).removeprefix(scope["app_root_path"]) + "/{path}"
+    return str(scope["path"])
 
 
 def _request_id(scope: Scope) -> str:

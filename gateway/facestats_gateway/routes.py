@@ -101,9 +101,14 @@ _IMAGES_BODY: dict[str, Any] = {
     "/v1/score", response_model=ScoreDocument, responses=PROBLEM_RESPONSES, openapi_extra=_IMAGE_BODY, tags=["score"]
 )
 async def score(
-    request: Request, service: ServiceDependency, options: OptionsDependency, deadline: DeadlineDependency
+    request: Request,
+    service: ServiceDependency,
+    caller: CallerDependency,
+    options: OptionsDependency,
+    deadline: DeadlineDependency,
 ) -> Response:
     """Scores the face of one photo."""
+    await service.access.charge(caller)
     data = await read_image(request, service.settings.max_image_bytes, SCORE_OPTIONS)
     document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
     # Landmarks, embeddings and overlays are large enough to hold up other requests while they are written out.
@@ -134,7 +139,7 @@ async def score_batch(
         max_parts=settings.max_batch_images,
         max_body_bytes=settings.max_batch_bytes,
     )
-    await service.access.charge(caller, len(images) - 1)
+    await service.access.charge(caller, len(images))
     return NdjsonResponse(service.batch.lines(images, options, deadline))
 
 

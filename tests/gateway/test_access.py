@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
+from facestats.deadline import Deadline
 from facestats.problems import Problem
 from facestats_gateway.access import AccessControl, new_api_key, parse_api_keys, parse_rate_limit
 from facestats_gateway.settings import Settings
@@ -87,3 +88,25 @@ async def test_cors_is_off_unless_configured() -> None:
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         other = await client.options("/v1/score", headers=preflight | {"Origin": "https://else.example"})
         assert "access-control-allow-origin" not in other.headers
+
+
+async def test_more_photos_than_the_rate_ever_allows_are_refused_for_good_and_cost_nothing(face: bytes) -> None:
+    images = [("images", ("a.jpg", face))]
+    async with running_app(rate_limit="2/hour") as (client, _):
+        refused = await client.post("/v1/score/batch", files=images * 3)
+        assert (refused.status_code, refused.json()["type"]) == (413, "urn:facestats:problem:too-many-parts")
+        assert "2 photos in 3600 s" in refused.json()["detail"]
+        assert "retry-after" not in refused.headers
+        assert (await client.post("/v1/score/batch", files=images * 2)).status_code == 200
+        assert (await client.post("/v1/score/batch", files=images)).status_code == 429
+    async with running_app(rate_limit="1/hour") as (client, _):
+        refused = await client.post("/api/analyze-face", files={"front_image": face, "side_image": face})
+        assert refused.status_code == 413
+
+
+async def test_what_is_refused_for_load_costs_no_quota(face: bytes) -> None:
+    async with running_app(rate_limit="1/hour", max_requests_in_flight=1) as (client, service):
+        async with service.admission.admit(1, Deadline(60)):
+            refused = await client.post("/v1/score", files={"image": face})
+            assert refused.json()["type"].endswith("overloaded")
+        assert (await client.post("/v1/score", files={"image": face})).status_code == 200

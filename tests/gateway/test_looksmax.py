@@ -99,12 +99,19 @@ def test_unsupported_metric_stays_null(face: FaceDocument) -> None:
         metric.model_copy(update={"score": None, "value": None}) if metric.name == "lip_fullness" else metric
         for metric in face.geometric.metrics
     ]
-    partial = face.model_copy(
-        update={"score": None, "geometric": face.geometric.model_copy(update={"metrics": metrics})}
-    )
+    partial = face.model_copy(update={"geometric": face.geometric.model_copy(update={"metrics": metrics})})
     answer: Analysis = analysis(partial)
     assert answer.lower_third.lips is None
-    assert answer.overall.psl is None
+
+
+def test_without_an_overall_score_there_is_no_answer_that_the_app_would_show_as_50(face: FaceDocument) -> None:
+    with pytest.raises(Problem) as problem:
+        analysis(face.model_copy(update={"score": None, "holistic": None}))
+    assert error_of(problem.value, "front") == (503, UNAVAILABLE)
+    unsupported = face.geometric.model_copy(update={"score": None})
+    with pytest.raises(Problem) as problem:
+        analysis(face.model_copy(update={"score": None, "geometric": unsupported}))
+    assert error_of(problem.value, "front")[0] == 400
 
 
 @pytest.mark.parametrize(

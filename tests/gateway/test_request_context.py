@@ -14,6 +14,7 @@ from facestats_gateway.logging import configure_logging
 from facestats_gateway.metrics import Metrics
 from facestats_gateway.problem_response import install_problem_handlers
 from facestats_gateway.request_context import SECURITY_HEADERS, RequestContext
+from tests.asgi import running_app
 
 SECRET = "pixels of somebody's face"
 
@@ -106,3 +107,27 @@ async def test_an_unforeseen_error_is_a_problem_and_its_log_holds_no_local_varia
     assert SECRET not in json.dumps(lines)
     request = next(line for line in lines if line["event"] == "request")
     assert (request["route"], request["status"], request["problem"]) == ("/broken", 500, "internal-error")
+
+
+async def test_the_page_s_own_files_are_no_unmatched_requests() -> None:
+    async with running_app() as (client, _):
+        for path in ("/", "/static/app.js", "/static/style.css", "/docs", "/docs/assets/favicon.png", "/openapi.json"):
+            assert (await client.get(path)).status_code == 200, path
+        for path in ("/static/made-up.js", "/made-up/1", "/made-up/2"):
+            assert (await client.get(path)).status_code == 404, path
+        families = text_string_to_metric_families((await client.get("/metrics")).text)
+        routes = {
+            (sample.labels["route"], sample.labels["status"]): sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "facestats_requests_total"
+        }
+    assert routes == {
+        ("/", "200"): 1,
+        ("/static/{path}", "200"): 2,
+        ("/static/{path}", "404"): 1,
+        ("/docs", "200"): 1,
+        ("/docs/assets/{path}", "200"): 1,
+        ("/openapi.json", "200"): 1,
+        ("unmatched", "404"): 2,
+    }

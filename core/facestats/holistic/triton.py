@@ -19,6 +19,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from facestats.holistic.provenance import Provenance
+from facestats.holistic.retry_budget import RetryBudget
 from facestats.holistic.triton_targets import TargetError, grpc_target
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -31,7 +32,7 @@ SERVICE_CONFIG = {
             "name": [{"service": "inference.GRPCInferenceService"}],
             # Scoring changes nothing on the server, so a request that a dying replica has seen may go to the next one.
             "retryPolicy": {
-                "maxAttempts": 5,
+                "maxAttempts": 3,
                 "initialBackoff": "0.02s",
                 "maxBackoff": "0.2s",
                 "backoffMultiplier": 2,
@@ -40,6 +41,8 @@ SERVICE_CONFIG = {
             },
         }
     ],
+    # A failed attempt takes a token, an answer gives one back, and below half of them nothing is repeated.
+    "retryThrottling": {"maxTokens": 400, "tokenRatio": 1.0},
 }
 """How gRPC itself spreads calls over the replicas and repeats those that a lost replica did not answer."""
 
@@ -47,8 +50,12 @@ _DNS_ATTEMPTS = 3
 """How many replicas behind one DNS name are asked before none counts as ready."""
 
 _ROUNDS, _ROUND_PAUSE = 4, 0.1
-"""How often a call to several replicas goes through gRPC's own repetitions, and the seconds in between. Those are five
-and meet replicas by chance: where one of two is stopping, all five of every 32nd call."""
+"""How often a call to several replicas goes through gRPC's own attempts, and the seconds in between. Those are three
+and meet replicas by chance: where one of two is stopping, all three of every eighth call."""
+
+_RETRY_TOKENS, _TOKENS_PER_ANSWER = 100.0, 0.25
+"""Further rounds without an answer to anybody (a replica that stops refuses all photos in flight at once), and rounds
+for each answer: twice what one stopping replica of two asks for."""
 
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
 
@@ -106,6 +113,7 @@ class TritonClient:
     def __init__(self, urls: tuple[str, ...], model: str, *, proxy: bool = False) -> None:
         self.model = model
         self.answers = 0
+        self._retries = RetryBudget(_RETRY_TOKENS, _TOKENS_PER_ANSWER)
         self._proxy = proxy
         self._urls = urls
         self._channel: _Channel | None = None
@@ -191,14 +199,17 @@ class TritonClient:
             rounds -= 1
             try:
                 async with self._connected() as client:
-                    return await call(client, left)
+                    answer = await call(client, left)
             except (InferenceServerException, grpc.aio.AioRpcError) as error:
                 failure = _translate(error)
                 left = end - time.monotonic() - _ROUND_PAUSE
                 # Our requests are well formed, so a refusal of whatever kind is the replica's own: one that is stopping
                 # names many reasons.
-                if isinstance(failure, TritonDeadlineError) or not rounds or left <= 0:
+                if isinstance(failure, TritonDeadlineError) or not rounds or left <= 0 or not self._retries.take():
                     raise failure from error
+            else:
+                self._retries.answered()
+                return answer
             await asyncio.sleep(_ROUND_PAUSE)
 
     def _replicas(self) -> int:

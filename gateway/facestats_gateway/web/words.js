@@ -19,7 +19,6 @@ const PROBLEMS = {
   "rate-limited": ["Too many photos at once", "Wait a moment and try again."],
   "overloaded": ["The service is busy", "Wait a moment and try again."],
   "triton-unavailable": ["The scoring model is not running right now", "Your photo is fine; it was not scored. Try again in a minute."],
-  "not-ready": ["The service is still starting", "Try again in a minute."],
   "deadline-exceeded": ["That took too long", "The service gave up on this photo. Try again, perhaps with a smaller one."],
   "request-timeout": ["The upload took too long", "The connection is slow. Try a smaller photo."],
   "internal-error": ["The service failed", "This is not your photo's fault. Try again; if it stays so, tell whoever runs the service."],

@@ -108,3 +108,37 @@ async def test_nothing_is_ready_while_no_name_was_ever_known(monkeypatch: pytest
     with pytest.raises(TritonUnavailableError):
         await client.infer(PIXELS, timeout=5)
     await client.close()
+
+
+class Refusing(Replica):
+    """Is going away, and counts who asks."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked_for = 0
+
+    async def ModelInfer(  # noqa: N802 - gRPC's name
+        self, request: service_pb2.ModelInferRequest, context: grpc.aio.ServicerContext
+    ) -> service_pb2.ModelInferResponse:
+        self.asked_for += 1
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
+        raise AssertionError
+
+
+async def test_a_failing_triton_is_asked_little_more_than_once_a_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facestats.holistic.triton, "_ROUND_PAUSE", 0.0)
+    replica, photos = Refusing(), 600
+    server = grpc.aio.server()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(replica, server)
+    ports = [server.add_insecure_port("127.0.0.1:0") for _ in range(2)]
+    await server.start()
+    client = TritonClient(tuple(f"127.0.0.1:{port}" for port in ports), "attractiveness")
+    assert await client.is_ready(10)
+    for photo in range(photos):
+        before = replica.asked_for
+        with pytest.raises(TritonUnavailableError):
+            await client.infer(PIXELS, timeout=30)
+        assert replica.asked_for - before <= 12, photo
+    assert photos <= replica.asked_for <= 2 * photos
+    await client.close()
+    await server.stop(None)
