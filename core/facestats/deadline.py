@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import anyio
 
@@ -16,12 +16,14 @@ class Deadline:
 
     Args:
         seconds: Time from now.
+        is_cancelled: Asked at every check: whether the caller has taken its request back.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, is_cancelled: Callable[[], bool] | None = None) -> None:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
         self._abandoned = False
+        self._is_cancelled = is_cancelled
 
     def abandon(self) -> None:
         """Says that nobody waits any more (the client has gone); later checks fail at once."""
@@ -38,6 +40,8 @@ class Deadline:
         Raises:
             Problem: ``deadline-exceeded``.
         """
+        if self._is_cancelled is not None and self._is_cancelled():
+            self.abandon()
         if self.remaining <= 0:
             raise self.exceeded()
 

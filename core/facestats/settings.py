@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from facestats.deadline import Deadline
 from facestats.images.imaging import ImageLimits
 from facestats.scoring.blend import BlendWeights
 
@@ -69,3 +71,13 @@ class ScoringSettings(BaseSettings):
             max_frames=self.max_frames,
             reduced_decode_side=self.reduced_decode_side,
         )
+
+    def deadline(self, asked: float | None = None, is_cancelled: Callable[[], bool] | None = None) -> Deadline:
+        """The time budget of a request.
+
+        Args:
+            asked: Seconds its caller asked for; ``None`` for the usual time.
+            is_cancelled: Whether the caller has taken its request back.
+        """
+        seconds = self.request_timeout_seconds if asked is None else asked
+        return Deadline(min(seconds, self.max_request_timeout_seconds), is_cancelled)

@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from facestats_export.attributes import AttributeHead
 from facestats_export.clip import EMBEDDING_SIZE
-from facestats_export.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, read_config, tracked_models
+from facestats_export.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, SCORERS, read_config, tracked_models
 
 _PROVIDER_OF_EMBEDDING = {"attractiveness": "clip_image_encoder", "attractiveness_image": "score_mask"}
 """Whose embedding the heads read: where files are decoded the masked one, so that a damaged file has no attributes."""
@@ -24,7 +24,7 @@ def model_configs(
         output: A prepared model repository.
         target: ``cpu``, or a variant ``configs/<target>.pbtxt`` where a model has one.
         precision: ``fp32`` takes back the half precision that the TensorRT variant asks for.
-        parameters: Provenance, for the ensembles.
+        parameters: Provenance, for the models that callers ask.
         heads: Attribute heads to add.
 
     Raises:
@@ -37,6 +37,7 @@ def model_configs(
         if name in ENSEMBLES:
             for head in heads:
                 _add_head(config, head)
+        if name in SCORERS:
             for key, value in parameters.items():
                 config.parameters[key].string_value = value
         if precision == "fp32":

@@ -23,6 +23,7 @@ from facestats_export.repository import (
     ENCODER,
     ENSEMBLES,
     MODEL_FILE,
+    SCORERS,
     VERSION_PARAMETER,
     config_path,
     exported_models,
@@ -127,7 +128,7 @@ def _pinned(
     for step in pinned.ensemble_scheduling.step:
         if step.model_name in graphs:
             step.model_version = version
-    if config.name in ENSEMBLES:
+    if config.name in SCORERS:
         pinned.parameters[VERSION_PARAMETER].string_value = str(version)
     return pinned
 
@@ -137,7 +138,7 @@ def _make_live(output: Path, version: int, previous: int | None) -> None:
 
     The ensemble that tells which version is live comes last: until then an interrupted change counts as not made.
     """
-    for name in sorted(exported_models(output), key=lambda name: (name in ENSEMBLES, name == ENSEMBLES[0], name)):
+    for name in sorted(exported_models(output), key=lambda name: (name in SCORERS, name == ENSEMBLES[0], name)):
         kept = config_path(output / name, version)
         if not kept.is_file():
             continue

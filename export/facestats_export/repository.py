@@ -13,6 +13,9 @@ from facestats_export.errors import ExportError
 ENCODER = "clip_image_encoder"
 REGRESSOR = "attractiveness_regressor"
 ENSEMBLES = ("attractiveness", "attractiveness_image")
+SCORERS = (*ENSEMBLES, "psl")
+"""The models that callers ask, each of which says in its parameters what was exported."""
+
 ATTRIBUTE_PREFIX = "attribute_"
 """Models of attribute heads are named after the head with this before it."""
 

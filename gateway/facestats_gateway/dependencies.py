@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import CaptureMode, Crop, Extra, ScoreOptions, Sex
-from facestats.problems import Problem
+from facestats.faces.measurer import CaptureMode, Crop, ScoreOptions, Sex
+from facestats.scoring.parameters import parse_include
 from facestats_gateway.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, where the operator has set any.")
@@ -65,11 +65,7 @@ async def score_options(
     ] = (),
 ) -> ScoreOptions:
     """The query parameters of a score."""
-    names = [name.strip() for names in include for name in names.split(",") if name.strip()]
-    unknown = sorted(set(names) - set(get_args(Extra)))
-    if unknown:
-        raise Problem("bad-parameter", f"`include`: {', '.join(unknown)} is none of {', '.join(get_args(Extra))}.")
-    return ScoreOptions(crop, faces == "all", sex, capture, frozenset(names))  # type: ignore[arg-type]
+    return ScoreOptions(crop, faces == "all", sex, capture, parse_include(",".join(include)))
 
 
 SCORE_OPTIONS = tuple(inspect.signature(score_options).parameters)
@@ -112,9 +108,7 @@ async def request_deadline(
     ] = None,
 ) -> Deadline:
     """The time budget of a request."""
-    settings = service.settings
-    asked = settings.request_timeout_seconds if x_request_timeout is None else x_request_timeout
-    return Deadline(min(asked, settings.max_request_timeout_seconds))
+    return service.settings.deadline(x_request_timeout)
 
 
 OptionsDependency = Annotated[ScoreOptions, Depends(score_options)]

@@ -1,0 +1,130 @@
+"""Triton's side of the whole job: tensors to photos, answers to tensors, and the call to ``attractiveness``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from facestats.holistic.provenance import Provenance
+from facestats.holistic.triton import Holistic, TritonRequestError
+from facestats.scoring.served import Answer, Photo, ServedScorer
+from facestats.settings import ScoringSettings
+
+CHOICES = ("CROP", "FACES", "SEX", "CAPTURE", "INCLUDE")
+NUMBERS = ("SCORE", "GEOMETRIC", "HOLISTIC", "RELIABILITY")
+
+
+class TritonPythonModel:
+    """IMAGE and a caller's choices -> SCORE, GEOMETRIC, HOLISTIC, RELIABILITY, DOCUMENT, ERROR."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Reads the settings and what was exported, and loads every thread's Face Mesh."""
+        self._settings = ScoringSettings()
+        parameters = json.loads(args["model_config"]).get("parameters", {})
+        provenance = Provenance({name: value["string_value"] for name, value in parameters.items()})
+        self._scorer = ServedScorer(self._settings, provenance, AttractivenessModel())
+        self._metrics = Metrics()
+        self._scorer.warm_up()
+
+    async def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """Scores all photos of all requests side by side."""
+        photos = [self._photos(request) for request in requests]
+        answers = iter(await self._scorer.score([photo for each in photos for photo in each]))
+        answered = [[next(answers) for _ in each] for each in photos]
+        self._metrics.count([answer for each in answered for answer in each])
+        return [_response(each) for each in answered]
+
+    def finalize(self) -> None:
+        """Ends the threads."""
+        self._scorer.close()
+
+    def _photos(self, request: Any) -> list[Photo]:
+        images = pb_utils.get_input_tensor_by_name(request, "IMAGE").as_numpy()[:, 0]
+        choices = {name.lower(): _texts(request, name, len(images)) for name in CHOICES}
+        asked = request.timeout() / 1e6 or None
+        return [
+            Photo(
+                data=image,
+                deadline=self._settings.deadline(asked, request.is_cancelled),
+                choices={name: texts[index] for name, texts in choices.items()},
+                request_id=request.request_id(),
+            )
+            for index, image in enumerate(images)
+        ]
+
+
+class AttractivenessModel:
+    """The holistic half from the ensemble beside this model: a ``HolisticBackend`` of the core."""
+
+    async def infer(
+        self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
+    ) -> Holistic:
+        """Scores [N, 224, 224, 3] uint8 pixels in one call."""
+        names = ["SCORE", "RAW", *(["EMBEDDING"] if embedding else [])]
+        names += [name + suffix for name in attributes for suffix in ("_LABEL", "_PROBABILITY")]
+        request = pb_utils.InferenceRequest(
+            model_name="attractiveness", requested_output_names=names, inputs=[pb_utils.Tensor("PIXELS", pixels)]
+        )
+        response = await request.async_exec()
+        if response.has_error():
+            raise TritonRequestError(response.error().message())
+        found = {name: pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in names}
+        return Holistic(
+            score=found["SCORE"][:, 0],
+            raw=found["RAW"][:, 0],
+            embedding=found["EMBEDDING"] if embedding else None,
+            attributes={name: (found[f"{name}_LABEL"][:, 0], found[f"{name}_PROBABILITY"]) for name in attributes},
+        )
+
+
+class Metrics:
+    """What Triton's metrics endpoint says of the photos, beside its own figures of the requests."""
+
+    def __init__(self) -> None:
+        counter = pb_utils.MetricFamily.COUNTER
+        self._photos = pb_utils.MetricFamily(
+            name="facestats_psl_photos", description="Photos by outcome: scored, or the problem's code.", kind=counter
+        )
+        self._seconds = pb_utils.MetricFamily(
+            name="facestats_psl_stage_seconds", description="Time of scored photos by stage, seconds.", kind=counter
+        )
+        self._metrics: dict[tuple[str, str], Any] = {}
+
+    def count(self, answers: Sequence[Answer]) -> None:
+        """Counts the answers of one execution."""
+        outcomes = Counter(answer.code or "scored" for answer in answers)
+        self._add(self._photos, "outcome", outcomes)
+        seconds: Counter[str] = Counter()
+        for answer in answers:
+            seconds.update(answer.seconds)
+        self._add(self._seconds, "stage", seconds)
+
+    def _add(self, family: Any, label: str, amounts: Mapping[str, float]) -> None:
+        for value, amount in amounts.items():
+            if (label, value) not in self._metrics:
+                self._metrics[label, value] = family.Metric(labels={label: value})
+            self._metrics[label, value].increment(amount)
+
+
+def _texts(request: Any, name: str, count: int) -> list[str]:
+    """An optional input as text, empty where it is absent."""
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    return [""] * count if tensor is None else [text.decode(errors="replace") for text in tensor.as_numpy()[:, 0]]
+
+
+def _response(answers: Sequence[Answer]) -> Any:
+    numbers = [
+        pb_utils.Tensor(name, np.array([[getattr(answer, name.lower())] for answer in answers], np.float32))
+        for name in NUMBERS
+    ]
+    documents = np.array([[answer.document] for answer in answers], np.object_)
+    errors = np.array([[answer.error.encode()] for answer in answers], np.object_)
+    return pb_utils.InferenceResponse(
+        output_tensors=[*numbers, pb_utils.Tensor("DOCUMENT", documents), pb_utils.Tensor("ERROR", errors)]
+    )
