@@ -12,6 +12,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from facestats.deadline import Deadline
 from facestats.faces.measurer import CaptureMode, Crop, ScoreOptions, Sex
+from facestats.problems import Problem
 from facestats.scoring.parameters import parse_include
 from facestats_gateway.service import Service
 

@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2
 
 from facestats_export.attributes import AttributeHead
 from facestats_export.configs import model_configs
-from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, tracked_models
+from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, SCORERS, tracked_models
 
 HEAD = AttributeHead("SMILE", ("no", "yes", "wide"), None, b"", "ab" * 32)
 
@@ -65,9 +65,9 @@ def test_fp32_takes_tensorrt_s_half_precision_back(source: Path) -> None:
     assert "precision_mode" not in accelerator(model_configs(source, "tensorrt", "fp32", {}, ())[ENCODER])
 
 
-def test_provenance_is_in_both_ensembles(source: Path) -> None:
+def test_provenance_is_in_every_model_that_callers_ask(source: Path) -> None:
     configs = model_configs(source, "cpu", "fp32", {"clip": "some tower"}, ())
-    assert {name for name, config in configs.items() if config.parameters["clip"].string_value} == set(ENSEMBLES)
+    assert {name for name, config in configs.items() if config.parameters["clip"].string_value} == set(SCORERS)
 
 
 def test_without_heads_there_is_no_attribute(source: Path) -> None:
