@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from benchmarks.exports import exported_repository
 from benchmarks.photographs import disguises
 from benchmarks.stacks import StartedStack
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats_bulk.blocks import Receipt
 from facestats_bulk.cluster import LOOPBACK_ENVIRONMENT, RAY_ENVIRONMENT
 from facestats_bulk.run import BulkOptions, Summary, run_bulk

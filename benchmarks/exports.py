@@ -7,13 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
+from facestats.models.configuration import read_config
+from facestats.models.repository import ENCODER, MODEL_FILE, config_path, versions
 
 CACHE = Path(__file__).parent / "cache"
 """Where the exports of a benchmark live (git-ignored)."""
-
-ENCODER = "clip_image_encoder"
 
 
 class ExportFailedError(RuntimeError):
@@ -33,7 +31,7 @@ def exported_repository(precision: str) -> Path:
     for _ in range(2):
         if subprocess.run(command, check=False).returncode != 0:
             raise ExportFailedError(f"the {precision} export failed, see its message above.")
-        if len(list((repository / ENCODER).glob("*/model.onnx"))) == 1:
+        if len(versions(repository / ENCODER)) == 1:
             break
         shutil.rmtree(repository)
     return repository
@@ -45,15 +43,14 @@ def newest_model(repository: Path) -> Path:
     Raises:
         FileNotFoundError: Nothing is exported.
     """
-    found = sorted((repository / ENCODER).glob("*/model.onnx"), key=lambda path: int(path.parent.name))
+    found = versions(repository / ENCODER)
     if not found:
         raise FileNotFoundError(f"{repository} has no exported {ENCODER}.")
-    return found[-1]
+    return repository / ENCODER / str(found[-1]) / MODEL_FILE
 
 
 def instances_and_threads(repository: Path, cores: int) -> tuple[int, int]:
     """Instances of CLIP and threads of each, as the exported configuration has them (no thread count: all cores)."""
-    config = model_config_pb2.ModelConfig()
-    text_format.Parse((repository / ENCODER / "configs" / "exported.pbtxt").read_text(), config)
+    config = read_config(config_path(repository / ENCODER))
     threads = config.parameters["intra_op_thread_count"].string_value if config.parameters else ""
     return max(1, sum(group.count for group in config.instance_group)), int(threads or 0) or cores

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Sample, sample_of
 from benchmarks.workload import Workload
-from facestats.faces.landmarks import Capture, CaptureMode, FaceMesh, capture
-from facestats.geometry import measure
+from facestats.faces.landmarks import FaceMesh, capture
+from facestats.geometry import Capture, CaptureMode, measure
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import ImageLimits, decode_image
 from facestats.images.preprocessing import clip_pixels

@@ -16,7 +16,7 @@ from benchmarks.ratios import BASELINE, GATEWAY_MEMORY, parts_cpu_ms
 from benchmarks.stacks import Stack
 from benchmarks.triton_load import TritonLoad
 from benchmarks.workload import Workload
-from facestats.faces.landmarks import CaptureMode
+from facestats.geometry import CaptureMode
 
 BATCHES = (1, 4, 8, 16)
 CAPTURES: tuple[CaptureMode, ...] = ("stable", "fast")

@@ -14,16 +14,17 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import Design as GeometricDesign
-from facestats.faces.measurer import FaceMeasurer, ScoreOptions
+from facestats.faces.measurer import FaceMeasurer
+from facestats.faces.options import ScoreOptions
+from facestats.holistic.backend import HolisticError
 from facestats.holistic.onnx import OnnxBackend, ServedGraphs, ServedState, check_golden_case
 from facestats.holistic.provenance import Provenance
 from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
 from facestats.images.imaging import ImageLimits
 from facestats.problems import PROBLEM_TYPES, Problem
-from facestats.scoring.documents import Design
 from facestats.scoring.pipeline import Scorer
+from facestats.scoring.receipt import Design
 from facestats_bulk.blocks import Block, read_file, read_rows
 from facestats_bulk.errors import BulkError
 from facestats_bulk.inputs import ImageInput
@@ -51,7 +52,6 @@ class EngineOptions:
     Attributes:
         score: How images are scored.
         design: How the score is made.
-        geometry: The design's geometric part.
         limits: What images are refused.
         max_faces: Most faces of an image.
         cores: Threads that decode and measure, and cores for ONNX Runtime.
@@ -66,7 +66,6 @@ class EngineOptions:
 
     score: ScoreOptions
     design: Design
-    geometry: GeometricDesign
     limits: ImageLimits
     max_faces: int
     cores: int
@@ -184,15 +183,18 @@ async def open_engine(options: EngineOptions, graphs: ServedGraphs | None) -> As
     Raises:
         BulkError: The models do not load here, or answer differently than at their export.
     """
-    measurer = FaceMeasurer(options.cores, options.limits, options.max_faces, options.geometry)
+    measurer = FaceMeasurer(options.cores, options.limits, options.max_faces, options.design.geometry)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(asyncio.to_thread, measurer.close)
         if graphs is None:
             scorer = await _triton_scorer(options, measurer, closing)
         else:
-            backend = await asyncio.to_thread(OnnxBackend, graphs, options.cores)
-            closing.callback(backend.close)
-            await check_golden_case(backend, graphs.provenance)
+            try:
+                backend = await asyncio.to_thread(OnnxBackend, graphs, options.cores)
+                closing.callback(backend.close)
+                await check_golden_case(backend, graphs.provenance)
+            except HolisticError as error:
+                raise BulkError(str(error)) from error
             scorer = Scorer(measurer, backend, ServedState(graphs.provenance), options.design)
         await asyncio.to_thread(measurer.warm_up)
         yield Engine(scorer, options)

@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facestats.faces.measurer import ScoreOptions
-from facestats.holistic.onnx import read_served_graphs
-from facestats.scoring.documents import Design
+from facestats.faces.options import ScoreOptions
+from facestats.holistic.onnx import ServedGraphs, read_served_graphs
+from facestats.models.configuration import RepositoryError
+from facestats.scoring.receipt import receipt
+from facestats.settings import ScoringSettings
 from facestats_bulk.blocks import Receipt, split_blocks
 from facestats_bulk.cluster import Pool, choose_pool, node_cpus, ray_session
 from facestats_bulk.engine import EngineOptions, triton_provenance
+from facestats_bulk.errors import BulkError
 from facestats_bulk.inputs import ImageInput, list_inputs
 from facestats_bulk.output import OutputFolder
-from facestats_gateway.settings import Settings
 
 ROUND_INPUTS = 200_000
 """Inputs listed and handed to Ray at a time: the driver's memory does not grow with the collection."""
@@ -48,7 +50,7 @@ class BulkOptions:
         cpus: CPUs of each worker.
         rows_per_file: Most rows of an output file.
         patience: Seconds for which a failing model server or file system is tried again.
-        settings: The gateway's: limits, blend, geometry.
+        settings: As the gateway's: limits, blend, geometry, where Triton is.
         allow: Further folders, paths or URLs, below which rows of Parquet files may name images.
     """
 
@@ -64,7 +66,7 @@ class BulkOptions:
     cpus: int | None = None
     rows_per_file: int = ROWS_A_FILE
     patience: float = 120.0
-    settings: Settings = field(default_factory=Settings)
+    settings: ScoringSettings = field(default_factory=ScoringSettings)
     allow: Sequence[str] = ()
 
 
@@ -132,10 +134,10 @@ def run_bulk(options: BulkOptions, observe: Observer = lambda summary, receipt: 
     Raises:
         BulkError: The run cannot start or go on; what is written stays, and another run goes on from there.
     """
-    graphs = None if options.use_triton else read_served_graphs(options.repository)
+    graphs = None if options.use_triton else _served_graphs(options.repository)
     engine = engine_options(options)
     provenance = asyncio.run(triton_provenance(engine)) if graphs is None else graphs.provenance
-    engine = replace(engine, receipt=provenance.receipt(engine.design.blend, engine.design.geometry))
+    engine = replace(engine, receipt=receipt(provenance, engine.design))
     identity = _identity(engine)
     output = OutputFolder(options.output, identity)
     summary = Summary(weights=provenance.weights, output=output.url)
@@ -154,14 +156,21 @@ def run_bulk(options: BulkOptions, observe: Observer = lambda summary, receipt: 
         start = time.perf_counter()
         for inputs in _rounds(first, missing):
             observe(summary, None)
-            for receipt in workers.score(split_blocks(inputs, _block_size(len(inputs), pool, options.rows_per_file))):
-                summary.problems.update(receipt.problems)
-                summary.scored += receipt.rows - sum(receipt.problems.values())
+            for done in workers.score(split_blocks(inputs, _block_size(len(inputs), pool, options.rows_per_file))):
+                summary.problems.update(done.problems)
+                summary.scored += done.rows - sum(done.problems.values())
                 summary.files += 1
-                summary.nodes.add(receipt.node)
+                summary.nodes.add(done.node)
                 summary.seconds = time.perf_counter() - start
-                observe(summary, receipt)
+                observe(summary, done)
     return summary
+
+
+def _served_graphs(repository: Path) -> ServedGraphs:
+    try:
+        return read_served_graphs(repository)
+    except RepositoryError as error:
+        raise BulkError(f"{error} Another way is --triton-urls.") from error
 
 
 def engine_options(options: BulkOptions) -> EngineOptions:
@@ -170,8 +179,7 @@ def engine_options(options: BulkOptions) -> EngineOptions:
     return EngineOptions(
         score=options.score,
         # A score without its holistic half is no score here, whatever the gateway may answer while Triton is away.
-        design=Design(settings.blend, settings.geometry, degrade=False),
-        geometry=settings.geometry,
+        design=replace(settings.design, degrade=False),
         limits=settings.image_limits,
         max_faces=settings.max_faces,
         cores=1,

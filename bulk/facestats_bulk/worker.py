@@ -16,12 +16,12 @@ import pyarrow as pa
 import ray
 
 from facestats.holistic.onnx import ServedGraphs
+from facestats.logging import configure_logging
 from facestats_bulk.blocks import Block
 from facestats_bulk.engine import EngineOptions, open_engine
 from facestats_bulk.errors import BulkError
 from facestats_bulk.output import BlockCounts, OutputFolder, count_rows
 from facestats_bulk.schema import output_schema
-from facestats_gateway.logging import configure_logging
 
 Batch = dict[str, Any]
 T = TypeVar("T")

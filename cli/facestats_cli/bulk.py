@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from pydantic import ValidationError
@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from facestats.faces.measurer import Extra, ScoreOptions
+from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
+from facestats.geometry import CaptureMode, Sex
+from facestats.settings import ScoringSettings, settings_problem
 from facestats_cli.failure import fail
-from facestats_gateway.command import settings_problem
-from facestats_gateway.settings import Settings
 
 if TYPE_CHECKING:
     from facestats_bulk.blocks import Receipt
@@ -42,10 +42,10 @@ def bulk(
             metavar="ROOT",
         ),
     ] = None,
-    crop: Annotated[Literal["aligned", "full"], typer.Option(help="What CLIP sees.")] = "aligned",
-    faces: Annotated[Literal["largest", "all"], typer.Option(help="Faces of a photo to score.")] = "largest",
-    sex: Annotated[Literal["female", "male"] | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
-    capture: Annotated[Literal["stable", "fast"], typer.Option(help="Two-pass or one-pass landmarks.")] = "stable",
+    crop: Annotated[Crop, typer.Option(help="What CLIP sees.")] = "aligned",
+    faces: Annotated[Faces, typer.Option(help="Faces of a photo to score.")] = "largest",
+    sex: Annotated[Sex | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
+    capture: Annotated[CaptureMode, typer.Option(help="Two-pass or one-pass landmarks.")] = "stable",
     include: Annotated[
         str, typer.Option(help="Further parts of the answer, with commas: landmarks, embedding, overlay.")
     ] = "",
@@ -74,7 +74,7 @@ def bulk(
     if len(paths) < 2:
         raise fail("give at least one input, and the output's folder as the last argument.")
     try:
-        settings = Settings() if triton_urls is None else Settings(triton_urls=triton_urls)
+        settings = ScoringSettings() if triton_urls is None else ScoringSettings(triton_urls=triton_urls)
     except ValidationError as error:
         raise fail(settings_problem(error)) from None
     options = BulkOptions(

@@ -125,7 +125,7 @@ def check_settings() -> Iterator[Finding]:
     """Whether the ``FACESTATS_...`` variables make sense."""
     from pydantic import ValidationError
 
-    from facestats_gateway.command import settings_problem
+    from facestats.settings import settings_problem
     from facestats_gateway.settings import Settings
 
     given = sorted(name for name in os.environ if name.startswith("FACESTATS_"))

@@ -6,7 +6,7 @@ import base64
 import itertools
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import httpx
 import orjson
@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from facestats.faces.options import Crop
+from facestats.geometry import CaptureMode, Sex
 from facestats.loopback import is_loopback
 from facestats.problems import PROBLEM_URN
 from facestats_cli.failure import fail
@@ -27,9 +29,9 @@ def score(
     overlay: Annotated[
         Path | None, typer.Option(help="Folder for pictures with the measured lines; none there is overwritten.")
     ] = None,
-    sex: Annotated[Literal["female", "male"] | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
-    crop: Annotated[Literal["aligned", "full"], typer.Option(help="What CLIP sees.")] = "aligned",
-    capture: Annotated[Literal["stable", "fast"], typer.Option(help="Two-pass or one-pass landmarks.")] = "stable",
+    sex: Annotated[Sex | None, typer.Option(help="Parameter set; pooled if absent.")] = None,
+    crop: Annotated[Crop, typer.Option(help="What CLIP sees.")] = "aligned",
+    capture: Annotated[CaptureMode, typer.Option(help="Two-pass or one-pass landmarks.")] = "stable",
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
 ) -> None:
     """Prints each photo's score, its two halves and its measurements."""

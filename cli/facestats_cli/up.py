@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from facestats.models.repository import live_version
+from facestats.settings import settings_problem
 from facestats_cli.failure import fail
 from facestats_export.errors import ExportError
-from facestats_export.repository import live_version
-from facestats_gateway.command import GatewayServer, port_is_free, require_address, settings_problem
+from facestats_gateway.command import GatewayServer, port_is_free, require_address
 from facestats_gateway.settings import Settings
 from facestats_local_triton.bound_process import bound
 from facestats_local_triton.server import TritonError, TritonPorts, TritonServer

@@ -1,4 +1,10 @@
-"""The settings of scoring itself, the same wherever a photo is scored: in the gateway, in Triton's ``psl``, in bulk."""
+"""The settings of scoring itself, the same wherever a photo is scored: in the gateway, in Triton, in bulk.
+
+Read from the environment (``FACESTATS_...``); every default works.
+
+Settings stand in groups, classes whose first docstring line is their heading in ``docs/settings.md``. A group is no
+namespace: names stay flat, in the environment and as attributes.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +12,78 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facestats.deadline import Deadline
+from facestats.geometry import GeometryDesign
+from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.imaging import ImageLimits
 from facestats.scoring.blend import BlendWeights
+from facestats.scoring.receipt import Design
 
 MOST_FACES = 32
 """All faces of a photo go to Triton in one call, and its models take no larger batch (their ``max_batch_size``)."""
 
 
-class ScoringSettings(BaseSettings):
-    """How a photo becomes a score, and within which limits; read from the environment (``FACESTATS_...``)."""
+class SettingsGroup(BaseSettings):
+    """Base of the groups; each field's description is its documentation."""
 
     model_config = SettingsConfigDict(env_prefix="FACESTATS_", extra="ignore", frozen=True)
 
+
+class ModelServerSettings(SettingsGroup):
+    """The model server."""
+
+    triton_urls: str = Field(
+        "127.0.0.1:8001",
+        description="gRPC targets of Triton: `host:port`, several with commas (names are looked up anew at every "
+        "check), or `dns:///name:port`.",
+    )
+    triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
+    triton_proxy: bool = Field(
+        False, description="Whether gRPC goes to Triton through the proxy that `https_proxy` or `http_proxy` names."
+    )
+    triton_check_seconds: float = Field(
+        2.0, gt=0, description="Time between two looks at Triton's readiness and model configuration, seconds."
+    )
+    golden_check_seconds: float = Field(
+        60.0, gt=0, description="Time between two golden checks (a known input through the live Triton), seconds."
+    )
+
+    @field_validator("triton_urls")
+    @classmethod
+    def _check_triton_urls(cls, text: str) -> str:
+        parse_triton_urls(text)
+        return text
+
+    @property
+    def triton_targets(self) -> tuple[str, ...]:
+        """The addresses of Triton's replicas, or one gRPC target that stands for all."""
+        return parse_triton_urls(self.triton_urls)
+
+
+class ScoreSettings(SettingsGroup):
+    """The score."""
+
     blend_geometric: float = Field(0.6, ge=0, le=1, description="Share of geometry in the score.")
-    geometry: Literal["metrics", "shape", "mean"] = Field(
+    geometry: GeometryDesign = Field(
         "metrics", description="Geometric design: explainable metrics, the shape model, or the mean of both."
     )
     degrade: Literal["none", "geometric"] = Field(
         "none", description="Without Triton: refuse (`none`) or answer with geometry alone, marked as such."
     )
 
-    threads: int = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
-        ge=1,
-        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
-    )
-    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
+    @property
+    def blend(self) -> BlendWeights:
+        """Shares of the two halves, summing to 1."""
+        return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
 
+
+class PhotoSettings(SettingsGroup):
+    """Photos."""
+
+    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
     max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
     max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
     min_image_side: int = Field(32, ge=1, description="Smallest width and height, pixels.")
@@ -47,18 +94,6 @@ class ScoringSettings(BaseSettings):
         ge=0,
         description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
     )
-
-    request_timeout_seconds: float = Field(
-        30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
-    )
-    max_request_timeout_seconds: float = Field(
-        120.0, gt=0, description="Longest time a request may ask for in `X-Request-Timeout`, seconds."
-    )
-
-    @property
-    def blend(self) -> BlendWeights:
-        """Shares of the two halves, summing to 1."""
-        return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
 
     @property
     def image_limits(self) -> ImageLimits:
@@ -72,6 +107,27 @@ class ScoringSettings(BaseSettings):
             reduced_decode_side=self.reduced_decode_side,
         )
 
+
+class MeasuringSettings(SettingsGroup):
+    """Measuring."""
+
+    threads: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 1),
+        ge=1,
+        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
+    )
+
+
+class RequestTimeSettings(SettingsGroup):
+    """Time limits of a request."""
+
+    request_timeout_seconds: float = Field(
+        30.0, gt=0, description="Time a request may take when it names none in `X-Request-Timeout`, seconds."
+    )
+    max_request_timeout_seconds: float = Field(
+        120.0, gt=0, description="Longest time a request may ask for in `X-Request-Timeout`, seconds."
+    )
+
     def deadline(self, asked: float | None = None, is_cancelled: Callable[[], bool] | None = None) -> Deadline:
         """The time budget of a request.
 
@@ -81,3 +137,18 @@ class ScoringSettings(BaseSettings):
         """
         seconds = self.request_timeout_seconds if asked is None else asked
         return Deadline(min(seconds, self.max_request_timeout_seconds), is_cancelled)
+
+
+class ScoringSettings(ModelServerSettings, ScoreSettings, PhotoSettings, MeasuringSettings, RequestTimeSettings):
+    """How a photo becomes a score, and within which limits."""
+
+    @property
+    def design(self) -> Design:
+        """How a score is made."""
+        return Design(self.blend, self.geometry, self.degrade == "geometric", self.reduced_decode_side)
+
+
+def settings_problem(error: ValidationError) -> str:
+    """One sentence naming each wrong setting."""
+    said = "; ".join(f"FACESTATS_{str(item['loc'][-1]).upper()}: {item['msg']}" for item in error.errors())
+    return f"a setting is wrong: {said}."

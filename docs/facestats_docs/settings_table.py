@@ -5,22 +5,29 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facestats.settings import SettingsGroup
 from facestats_gateway.openapi import problem_types, settings_schema
+from facestats_gateway.settings import Settings
 
 _INTRODUCTION = """# Settings, limits and problem types
 
-This page is generated (`make docs`) from `core/facestats/settings.py` (scoring itself, wherever a photo is scored),
-`gateway/facestats_gateway/settings.py` and `core/facestats/problems.py`; the OpenAPI document carries the same under
-`x-settings` and `x-problem-types`.
+This page is generated (`make docs`) from `gateway/facestats_gateway/settings.py`,
+`core/facestats/settings.py` and `core/facestats/problems.py`;
+the OpenAPI document carries the same under `x-settings` and `x-problem-types`.
 
 ## Settings and limits
 
 All come from the environment, and every default works. A wrong value ends the start with one sentence that names it.
+Bulk scoring reads the groups that decide a score (model server, score, photos), the gateway all of them.
+"""
 
+_HEAD = """
 | variable | default | allowed | what it does |
 |---|---|---|---|
 """
@@ -37,12 +44,25 @@ Every error is an RFC 9457 document (`application/problem+json`) whose `type` ne
 
 def settings_page() -> str:
     """The whole page, Markdown."""
-    settings = "".join(
-        f"| `{item['name']}` | {_default(item['default'])} | {_allowed(item)} | {item['description']} |\n"
-        for item in settings_schema()
-    )
+    schema = {item["name"]: item for item in settings_schema()}
+    settings = "".join(f"\n### {title}\n{_HEAD}" + _rows(schema, names) for title, names in setting_groups())
     problems = "".join(f"| `{kind['type']}` | {kind['status']} | {kind['title']} |\n" for kind in problem_types())
     return _INTRODUCTION + settings + _PROBLEMS + problems
+
+
+def setting_groups() -> Iterator[tuple[str, list[str]]]:
+    """Heading and environment variables of each group, in the order in which ``Settings`` names them."""
+    for group in Settings.__mro__:
+        names = [f"FACESTATS_{name.upper()}" for name in inspect.get_annotations(group)]
+        if issubclass(group, SettingsGroup) and names and group is not SettingsGroup:
+            yield (group.__doc__ or "").partition("\n")[0].removesuffix("."), names
+
+
+def _rows(schema: Mapping[str, dict[str, Any]], names: Sequence[str]) -> str:
+    return "".join(
+        f"| `{name}` | {_default(item['default'])} | {_allowed(item)} | {item['description']} |\n"
+        for name, item in ((name, schema[name]) for name in names)
+    )
 
 
 def _default(value: object) -> str:

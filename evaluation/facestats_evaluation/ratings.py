@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Sex = Literal["female", "male"]
+from facestats.geometry import Sex
 
 _SEXES: Mapping[str, Sex] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
+from facestats.geometry import Sex
 from facestats.loopback import is_loopback
-from facestats_evaluation.ratings import EvaluationError, Sex
+from facestats_evaluation.ratings import EvaluationError
 
 _ATTEMPTS = 6
 _LONGEST_WAIT = 30.0

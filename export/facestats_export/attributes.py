@@ -12,11 +12,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
+from facestats.models.repository import ATTRIBUTE_PREFIX
 from facestats_export.clip import EMBEDDING_SIZE
 from facestats_export.errors import ExportError
 from facestats_export.estimators import load_estimator
 from facestats_export.graph import OPSET
-from facestats_export.repository import ATTRIBUTE_PREFIX
 
 PROBABILITY_LIMIT = 1e-4
 """Largest allowed difference of a class probability from scikit-learn's."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2
 
+from facestats.models.configuration import read_config
+from facestats.models.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, SCORERS, tracked_models
 from facestats_export.attributes import AttributeHead
 from facestats_export.clip import EMBEDDING_SIZE
-from facestats_export.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, SCORERS, read_config, tracked_models
 
 _PROVIDER_OF_EMBEDDING = {"attractiveness": "clip_image_encoder", "attractiveness_image": "score_mask"}
 """Whose embedding the heads read: where files are decoded the masked one, so that a damaged file has no attributes."""

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from facestats_export.errors import ExportError
-from facestats_export.repository import (
+from facestats.models.configuration import read_config, write_config
+from facestats.models.repository import (
     CONFIG_NAME,
     ENCODER,
     ENSEMBLES,
@@ -28,9 +27,9 @@ from facestats_export.repository import (
     config_path,
     exported_models,
     live_version,
-    read_config,
     versions,
 )
+from facestats_export.errors import ExportError
 
 KEPT_VERSIONS = 2
 """The live version and the one before, for a rollback."""
@@ -72,7 +71,7 @@ def publish(
             for folder in staged.values():
                 shutil.rmtree(folder, ignore_errors=True)
         for name, config in configs.items():
-            _write_config(config_path(output / name, version), _pinned(config, graphs, version))
+            write_config(config_path(output / name, version), _pinned(config, graphs, version))
         previous = live_version(output)
         _make_live(output, version, previous)
         _prune(output, keep=[number for number in (previous, version) if number is not None])
@@ -147,7 +146,7 @@ def _make_live(output: Path, version: int, previous: int | None) -> None:
         served = [number for number in present if number in (version, previous)]
         if served:
             config.version_policy.specific.versions.extend(served)
-        _write_config(config_path(output / name), config)
+        write_config(config_path(output / name), config)
 
 
 def _prune(output: Path, keep: list[int]) -> None:
@@ -161,16 +160,6 @@ def _prune(output: Path, keep: list[int]) -> None:
         if not (output / name / "config.pbtxt").is_file() and not versions(output / name):
             # An attribute head that neither kept version has.
             shutil.rmtree(output / name)
-
-
-def _write_config(path: Path, config: model_config_pb2.ModelConfig) -> None:
-    """Replaces the file at once, and only if it changes: a polling Triton loads a touched model anew."""
-    text = str(text_format.MessageToString(config)).encode()
-    if path.is_file() and path.read_bytes() == text:
-        return
-    partial = path.with_name(f".{path.name}")
-    _write(partial, text)
-    partial.replace(path)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -18,6 +18,15 @@ from tritonclient.grpc import model_config_pb2
 
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import PREPROCESSING_ID, clip_pixels
+from facestats.models.repository import (
+    ENCODER,
+    ENSEMBLES,
+    MODEL_FILE,
+    REGRESSOR,
+    live_version,
+    read_parameters,
+    versions,
+)
 from facestats_export.attributes import AttributeHead, check_head, load_head
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from facestats_export.clip import Clip, load_clip
@@ -38,20 +47,11 @@ from facestats_export.parity import (
     torch_answers,
 )
 from facestats_export.photos import parity_files, rounding_files
+from facestats_export.preparation import prepare_repository
 from facestats_export.proof import Proof, proof_json, proof_markdown, summary_rows
 from facestats_export.provenance import configs_sha256, golden_parameters, graphs_sha256, library_versions
 from facestats_export.publish import publish
 from facestats_export.regressor import Regressor
-from facestats_export.repository import (
-    ENCODER,
-    ENSEMBLES,
-    MODEL_FILE,
-    REGRESSOR,
-    live_version,
-    prepare_repository,
-    read_parameters,
-    versions,
-)
 from facestats_export.sources import find_regressor
 from facestats_export.triton_parity import triton_answers, triton_obstacle
 

@@ -17,8 +17,8 @@ from tritonclient.grpc import model_config_pb2
 from facestats.holistic.triton import channel_arguments
 from facestats_export.errors import ExportError
 from facestats_export.parity import Answers, batches, joined
+from facestats_export.preparation import prepare_repository
 from facestats_export.publish import publish
-from facestats_export.repository import prepare_repository
 from facestats_local_triton.errors import TritonError
 from facestats_local_triton.server import TritonPorts, TritonServer
 

@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
+from facestats.logging import configure_logging
 from facestats_gateway.api_docs import install_api_docs
 from facestats_gateway.head_requests import HeadRequests
-from facestats_gateway.logging import configure_logging
 from facestats_gateway.looksmax_routes import router as looksmax_router
 from facestats_gateway.metrics import Metrics
 from facestats_gateway.openapi import install_openapi

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats.scoring.pipeline import Scorer
 from facestats_gateway.metrics import Metrics

@@ -13,6 +13,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from facestats.settings import settings_problem
 from facestats_cli.failure import fail
 from facestats_gateway.settings import Settings
 
@@ -43,9 +44,9 @@ class GatewayServer(uvicorn.Server):
     """
 
     def __init__(self, settings: Settings, on_listening: Callable[[str], None] | None = None) -> None:
+        from facestats.logging import configure_logging
         from facestats_gateway.app import create_app
         from facestats_gateway.connections import patient_connections
-        from facestats_gateway.logging import configure_logging
 
         configure_logging(settings.log_level, settings.log_format)
         super().__init__(
@@ -83,12 +84,6 @@ def local_url(host: str, port: int) -> str:
     """How this machine reaches a server that listens there."""
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
-
-
-def settings_problem(error: ValidationError) -> str:
-    """One sentence naming each wrong setting."""
-    said = "; ".join(f"FACESTATS_{str(item['loc'][-1]).upper()}: {item['msg']}" for item in error.errors())
-    return f"a setting is wrong: {said}."
 
 
 def require_address(host: str, port: int) -> None:

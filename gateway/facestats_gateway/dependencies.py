@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import CaptureMode, Crop, ScoreOptions, Sex
+from facestats.faces.options import Crop, Faces, ScoreOptions
+from facestats.geometry import CaptureMode, Sex
 from facestats.problems import Problem
 from facestats.scoring.parameters import parse_include
 from facestats_gateway.service import Service
@@ -58,7 +59,7 @@ async def score_options(
     crop: Annotated[
         Crop, Query(description="What CLIP sees: the face aligned as FFHQ does, or the image.")
     ] = "aligned",
-    faces: Annotated[Literal["largest", "all"], Query(description="Which faces of the photo.")] = "largest",
+    faces: Annotated[Faces, Query(description="Which faces of the photo.")] = "largest",
     sex: Annotated[Sex | None, Query(description="Parameter set of the geometry; pooled when absent.")] = None,
     capture: Annotated[CaptureMode, Query(description="Two-pass (stable) or one-pass (fast) landmarks.")] = "stable",
     include: Annotated[

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from facestats.faces.measurer import Sex
+from facestats.geometry import Sex
 from facestats.problems import Problem
 from facestats.scoring.schemas import Document, FaceDocument
 

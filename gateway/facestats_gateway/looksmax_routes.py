@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats_gateway.dependencies import (
     CallerDependency,

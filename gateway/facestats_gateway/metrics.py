@@ -16,7 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from facestats.holistic.watch import TritonState
+from facestats.holistic.backend import HolisticState
 from facestats.scoring.admission import Admission
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -118,7 +118,7 @@ class Metrics:
         """Counts a photo that was dropped: ``deadline`` or ``disconnect``."""
         self._abandoned.labels(reason).inc()
 
-    def triton_state(self, state: TritonState) -> None:
+    def triton_state(self, state: HolisticState) -> None:
         """Takes the outcome of a look at Triton."""
         self._triton_up.set(state.ready)
         self._golden_ok.set(float("nan") if state.golden_ok is None else state.golden_ok)

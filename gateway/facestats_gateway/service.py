@@ -12,9 +12,9 @@ from facestats.faces.measurer import FaceMeasurer
 from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
 from facestats.scoring.admission import Admission
-from facestats.scoring.documents import Design
 from facestats.scoring.gathering import Gathering
 from facestats.scoring.pipeline import Scorer
+from facestats.scoring.receipt import Design
 from facestats.scoring.schemas import ReadinessDocument
 from facestats_gateway.access import AccessControl, parse_rate_limit
 from facestats_gateway.batch import BatchScorer
@@ -68,7 +68,7 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
     """
     async with contextlib.AsyncExitStack() as parts:
         parts.push_async_callback(asyncio.to_thread, tracing.close)
-        design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
+        design = settings.design
         client = TritonClient(settings.triton_targets, settings.triton_model, proxy=settings.triton_proxy)
         parts.push_async_callback(client.close)
         measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)

@@ -6,41 +6,19 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from facestats.holistic.triton_targets import parse_triton_urls
-from facestats.settings import ScoringSettings
+from facestats.settings import MeasuringSettings, ScoringSettings, SettingsGroup
 from facestats_gateway.access import ApiKey, parse_api_keys, parse_rate_limit
 
 
-class Settings(ScoringSettings):
-    """Every limit and switch of the gateway; each field's description is its documentation."""
+class ListeningSettings(SettingsGroup):
+    """Listening."""
 
     host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
 
-    triton_urls: str = Field(
-        "127.0.0.1:8001",
-        description="gRPC targets of Triton: `host:port`, several with commas (names are looked up anew at every "
-        "check), or `dns:///name:port`.",
-    )
-    triton_model: str = Field("attractiveness", description="Name of the ensemble PIXELS -> SCORE, RAW, EMBEDDING.")
-    triton_proxy: bool = Field(
-        False, description="Whether gRPC goes to Triton through the proxy that `https_proxy` or `http_proxy` names."
-    )
-    triton_check_seconds: float = Field(
-        2.0, gt=0, description="Time between two looks at Triton's readiness and model configuration, seconds."
-    )
-    golden_check_seconds: float = Field(
-        60.0, gt=0, description="Time between two golden checks (a known input through the live Triton), seconds."
-    )
 
-    gather_photos: int = Field(
-        8,
-        ge=1,
-        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
-    )
-    gather_seconds: float = Field(
-        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
-    )
+class CapacitySettings(MeasuringSettings):
+    """Capacity: how much is taken in at a time."""
 
     max_requests_in_flight: int = Field(
         # Triton batches up to 32 faces; fewer than two batches' worth would leave it waiting.
@@ -56,12 +34,6 @@ class Settings(ScoringSettings):
     max_upload_bytes_in_flight: int = Field(
         256_000_000, ge=1024, description="Most bytes of all request bodies being received or held, bytes."
     )
-    upload_seconds: float = Field(
-        30.0, gt=0, description="Time in which a request's head, and after it its body, must have arrived, seconds."
-    )
-    answer_seconds: float = Field(
-        30.0, gt=0, description="A client that takes nothing of a waiting answer for so long is cut off, seconds."
-    )
     max_batch_images: int = Field(64, ge=1, description="Most images of one batch request.")
     max_batch_bytes: int = Field(100_000_000, ge=1024, description="Largest body of a batch request, bytes.")
     batch_concurrency: int = Field(
@@ -69,6 +41,18 @@ class Settings(ScoringSettings):
         ge=1,
         description="Images of one batch request scored at a time (default: two a thread).",
     )
+    gather_photos: int = Field(
+        8,
+        ge=1,
+        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
+    )
+    gather_seconds: float = Field(
+        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
+    )
+
+
+class CallerSettings(SettingsGroup):
+    """Callers."""
 
     api_keys: str = Field(
         "",
@@ -88,26 +72,6 @@ class Settings(ScoringSettings):
         "", description="Origins whose web pages may call the API, with commas, or `*`; empty: none but our own."
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="Log lines for machines or for people; `auto`: for people on a terminal."
-    )
-    trace_endpoint: str = Field(
-        "",
-        description="OTLP/HTTP address OpenTelemetry traces are sent to, e.g. `http://collector:4318/v1/traces`; "
-        "empty: no traces.",
-    )
-
-    shutdown_seconds: float = Field(
-        20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
-    )
-
-    @field_validator("triton_urls")
-    @classmethod
-    def _check_triton_urls(cls, text: str) -> str:
-        parse_triton_urls(text)
-        return text
-
     @field_validator("api_keys")
     @classmethod
     def _check_api_keys(cls, text: str) -> str:
@@ -126,11 +90,38 @@ class Settings(ScoringSettings):
         return parse_api_keys(self.api_keys)
 
     @property
-    def triton_targets(self) -> tuple[str, ...]:
-        """The addresses of Triton's replicas, or one gRPC target that stands for all."""
-        return parse_triton_urls(self.triton_urls)
-
-    @property
     def origins(self) -> list[str]:
         """The origins that CORS lets in."""
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+class ConnectionSettings(SettingsGroup):
+    """Time limits of connections."""
+
+    upload_seconds: float = Field(
+        30.0, gt=0, description="Time in which a request's head, and after it its body, must have arrived, seconds."
+    )
+    answer_seconds: float = Field(
+        30.0, gt=0, description="A client that takes nothing of a waiting answer for so long is cut off, seconds."
+    )
+    shutdown_seconds: float = Field(
+        20.0, gt=0, description="After SIGTERM: time in which requests in flight are finished, seconds."
+    )
+
+
+class LogSettings(SettingsGroup):
+    """Logs and traces."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines for machines or for people; `auto`: for people on a terminal."
+    )
+    trace_endpoint: str = Field(
+        "",
+        description="OTLP/HTTP address OpenTelemetry traces are sent to, e.g. `http://collector:4318/v1/traces`; "
+        "empty: no traces.",
+    )
+
+
+class Settings(ListeningSettings, ScoringSettings, CapacitySettings, CallerSettings, ConnectionSettings, LogSettings):
+    """Every limit and switch of the gateway."""

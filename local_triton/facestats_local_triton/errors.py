@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from facestats.errors import FaceStatsError
 
-class TritonError(RuntimeError):
+
+class TritonError(FaceStatsError):
     """The server cannot be started or did not become ready; one clear sentence with a next step."""

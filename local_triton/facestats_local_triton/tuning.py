@@ -7,14 +7,11 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
+from facestats.models.configuration import read_config, write_config
+from facestats.models.repository import ENCODER, ENSEMBLES, config_path
 
 TUNING_FILE = ".tuning.json"
 """Lies in the model repository, which Triton and git both ignore it in."""
-
-ENCODER = "clip_image_encoder"
-ENSEMBLE = "attractiveness"
 
 _INTRA_OP = "intra_op_thread_count"
 
@@ -61,9 +58,9 @@ def conditions(repository: Path) -> Conditions:
     """The present ones.
 
     Raises:
-        FileNotFoundError: Nothing is exported.
+        RepositoryError: Nothing is exported, or it is damaged.
     """
-    parameters = _read(_exported(repository, ENSEMBLE)).parameters
+    parameters = read_config(config_path(repository / ENSEMBLES[0])).parameters
     return Conditions(
         cores=len(os.sched_getaffinity(0)),
         precision=parameters["precision"].string_value,
@@ -98,22 +95,10 @@ def load_tuning(repository: Path) -> Tuning | None:
 
 def apply_tuning(repository: Path, tuning: Tuning) -> None:
     """Writes CLIP's part of the tuning into its exported configuration; the next export starts from the tracked one."""
-    path = _exported(repository, ENCODER)
-    config = _read(path)
+    path = config_path(repository / ENCODER)
+    config = read_config(path)
     for group in config.instance_group:
         group.count = tuning.instances
     config.parameters[_INTRA_OP].string_value = str(tuning.intra_op_threads)
     config.dynamic_batching.max_queue_delay_microseconds = tuning.queue_delay_microseconds
-    changed = path.with_suffix(".tuned")
-    changed.write_text(text_format.MessageToString(config))
-    changed.replace(path)
-
-
-def _exported(repository: Path, model: str) -> Path:
-    return repository / model / "configs" / "exported.pbtxt"
-
-
-def _read(path: Path) -> model_config_pb2.ModelConfig:
-    config = model_config_pb2.ModelConfig()
-    text_format.Parse(path.read_text(), config)
-    return config
+    write_config(path, config)

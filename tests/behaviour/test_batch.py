@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats_gateway.batch import BatchScorer
 from tests.asgi import running_app
 

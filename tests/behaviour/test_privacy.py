@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from facestats_gateway.logging import configure_logging
+from facestats.logging import configure_logging
 from tests.asgi import running_app
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from benchmarks.process_tree import ProcessTree
 from benchmarks.triton_load import TritonLoad
-from facestats.holistic.triton import TritonClient, TritonUnavailableError
+from facestats.holistic.backend import HolisticUnavailableError
+from facestats.holistic.triton import TritonClient
 from facestats_cli.main import app
 from facestats_client import FaceStatsError, TritonScorer
 from facestats_export.triton_parity import _ask
@@ -68,10 +69,10 @@ async def ask_as_gateway(proxy: bool = False) -> None:
 
 
 async def test_the_gateway_goes_past_it_unless_told(proxy: Proxy) -> None:
-    with pytest.raises(TritonUnavailableError):
+    with pytest.raises(HolisticUnavailableError):
         await ask_as_gateway()
     assert proxy.visitors == 0
-    with pytest.raises(TritonUnavailableError):
+    with pytest.raises(HolisticUnavailableError):
         await ask_as_gateway(proxy=True)
     assert proxy.visitors > 0
     assert Settings().triton_proxy is False

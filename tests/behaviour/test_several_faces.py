@@ -15,9 +15,8 @@ from pydantic import ValidationError
 
 import facestats.faces.measurer
 from facestats.geometry import Geometry, GeometryError, measure
+from facestats.holistic.backend import Holistic, HolisticState
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.triton import Holistic
-from facestats.holistic.watch import TritonState
 from facestats.scoring.pipeline import Scorer
 from facestats.settings import MOST_FACES
 from facestats_gateway.settings import Settings
@@ -39,7 +38,7 @@ class CountingBackend:
 
 
 class Ready:
-    state = TritonState(True, "", Provenance({"calibration": "test", "weights": "untrained"}))
+    state = HolisticState(True, "", Provenance({"calibration": "test", "weights": "untrained"}))
 
     def report_unavailable(self, reason: str) -> None:
         raise AssertionError(reason)

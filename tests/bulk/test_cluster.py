@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.bulk import ray_nodes
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats_bulk.blocks import BLOCK_ATTEMPTS, Receipt
 from facestats_bulk.errors import BulkError
 from facestats_bulk.run import BulkOptions, Summary, run_bulk

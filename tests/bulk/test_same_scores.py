@@ -13,8 +13,9 @@ import httpx
 import numpy as np
 import pytest
 
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats.holistic.onnx import OnnxBackend, ServedGraphs, check_golden_case, read_served_graphs
+from facestats.scoring.receipt import receipt
 from facestats_bulk.blocks import Block
 from facestats_bulk.engine import EngineOptions, open_engine, triton_provenance
 from facestats_bulk.errors import BulkError
@@ -114,7 +115,7 @@ def options_for(score: ScoreOptions, stack: Stack) -> EngineOptions:
     settings = Settings(triton_urls=stack.grpc)
     options = engine_options(BulkOptions([], "", score, use_triton=True, settings=settings))
     provenance = asyncio.run(triton_provenance(options))
-    return replace(options, receipt=provenance.receipt(options.design.blend, options.geometry))
+    return replace(options, receipt=receipt(provenance, options.design))
 
 
 async def documents(options: EngineOptions, graphs: ServedGraphs | None, files: Sequence[Path]) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from facestats.models.repository import ENCODER, REGRESSOR, live_version
 from facestats_cli.main import app
 from facestats_export.configs import model_configs
+from facestats_export.preparation import prepare_repository
 from facestats_export.publish import publish
-from facestats_export.repository import ENCODER, REGRESSOR, live_version, prepare_repository
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tritonclient.grpc import model_config_pb2
 
+from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, SCORERS, tracked_models
 from facestats_export.attributes import AttributeHead
 from facestats_export.configs import model_configs
-from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, SCORERS, tracked_models
 
 HEAD = AttributeHead("SMILE", ("no", "yes", "wide"), None, b"", "ab" * 32)
 

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facestats.holistic.provenance import UNKNOWN, Provenance
-from facestats.scoring.blend import BlendWeights
+from facestats.models.repository import ENCODER
 from facestats_export.configs import model_configs
 from facestats_export.provenance import GOLDEN_TOLERANCE, configs_sha256, graphs_sha256, library_versions
-from facestats_export.repository import ENCODER
-
-PARAMETERS = {
-    "clip": "some tower",
-    "regressor": "sha256:00",
-    "graphs": "sha256:01",
-    "preprocessing": "clip/1",
-    "calibration_sha256": "sha256:02",
-    "precision": "fp32",
-    "parity_score_worst": "0.001",
-    "torch_version": "2",
-}
 
 
 def test_graphs_hash_depends_on_every_graph_and_its_name_but_not_on_order() -> None:
@@ -44,16 +31,3 @@ def test_configurations_hash_sees_every_setting(root: Path) -> None:
 def test_versions_of_what_computed_are_known() -> None:
     assert {"torch_version", "onnxruntime_version", "transformers_version", "onnx_version"} == library_versions().keys()
     assert GOLDEN_TOLERANCE.keys() == {"fp32", "fp16", "int8"}
-
-
-def test_receipt_changes_with_whatever_makes_scores_incomparable() -> None:
-    def receipt(parameters: dict[str, str], geometric: float = 0.6, geometry: str = "metrics") -> str:
-        return Provenance(parameters).receipt(BlendWeights(geometric, 1 - geometric), geometry)
-
-    hashed = ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
-    receipts = [receipt(PARAMETERS | {name: "another"}) for name in hashed]
-    receipts += [receipt(PARAMETERS), receipt(PARAMETERS, 0.5), receipt(PARAMETERS, geometry="shape")]
-    assert len(set(receipts)) == len(receipts)
-    for name in ("parity_score_worst", "torch_version"):
-        assert receipt(PARAMETERS | {name: "another"}) == receipt(PARAMETERS)
-    assert receipt({}) == UNKNOWN

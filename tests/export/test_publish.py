@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import model_config_pb2
 
-from facestats_export.configs import model_configs
-from facestats_export.errors import ExportError
-from facestats_export.publish import exclusive, publish, rollback
-from facestats_export.repository import (
+from facestats.models.configuration import read_config
+from facestats.models.repository import (
     ENCODER,
     ENSEMBLES,
     REGRESSOR,
     config_path,
     live_version,
-    prepare_repository,
-    read_config,
     tracked_models,
     versions,
 )
+from facestats_export.configs import model_configs
+from facestats_export.errors import ExportError
+from facestats_export.preparation import prepare_repository
+from facestats_export.publish import exclusive, publish, rollback
 
 REPORTS = {"parity.json": "{}", "parity.md": "# Report"}
 

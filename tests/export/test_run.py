@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import facestats_export.run
+from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from facestats_export.checkpoints import load_regressor
 from facestats_export.clip import Clip, load_clip
@@ -21,7 +22,6 @@ from facestats_export.errors import ExportError
 from facestats_export.fp16 import to_fp16
 from facestats_export.parity import TELLING_SPREAD, OnnxGraphs
 from facestats_export.reference_faces import reference_faces
-from facestats_export.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
 from facestats_export.run import ExportReport
 from tests.export.conftest import quietly, spread_options
 from tests.export.spread_tower import TINY, SpreadTower, write_snapshot

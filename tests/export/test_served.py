@@ -21,12 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from facestats.models.repository import ENCODER, REGRESSOR, live_version
 from facestats_export.checkpoints import load_regressor
 from facestats_export.graph import regressor_graph
 from facestats_export.parity import TELLING_SPREAD
 from facestats_export.photos import parity_files
 from facestats_export.regressor import Layer
-from facestats_export.repository import ENCODER, REGRESSOR, live_version
 from facestats_local_triton.server import TritonPorts
 from tests.export.conftest import quietly, spread_options
 from tests.export.spread_tower import SpreadTower, write_spread_tower

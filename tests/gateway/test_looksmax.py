@@ -11,13 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.faces.landmarks import FaceMesh, capture
-from facestats.faces.measurer import MeasuredFace, MeasuredPhoto, ScoreOptions
+from facestats.faces.measurer import MeasuredFace, MeasuredPhoto
+from facestats.faces.options import ScoreOptions
 from facestats.geometry import measure
+from facestats.holistic.backend import Holistic
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.triton import Holistic
 from facestats.problems import Problem
 from facestats.scoring.blend import BlendWeights
-from facestats.scoring.documents import Design, score_document
+from facestats.scoring.documents import score_document
+from facestats.scoring.receipt import Design
 from facestats.scoring.schemas import FaceDocument
 from facestats_gateway.looksmax import UNAVAILABLE, Analysis, analysis, error_of, sex_of
 
@@ -41,7 +43,7 @@ def face(photo: NDArray[np.uint8]) -> FaceDocument:
     assert found is not None
     measured = MeasuredPhoto((MeasuredFace(found, measure(found), None),), np.zeros((1, 224, 224, 3), np.uint8))
     holistic = Holistic(np.array([80.0], np.float32), np.array([1.4], np.float32), None, {})
-    design = Design(BlendWeights(), "metrics", False)
+    design = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
     seconds = dict.fromkeys(("queue", "decode", "landmarks", "geometry", "triton", "total"), 0.0)
     provenance = Provenance({"calibration": "test"})
     return score_document(measured, holistic, ScoreOptions(), provenance, design, seconds).faces[0]

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from facestats_gateway.logging import configure_logging
+from facestats.logging import configure_logging
 from facestats_gateway.metrics import Metrics
 from facestats_gateway.problem_response import install_problem_handlers
 from facestats_gateway.request_context import SECURITY_HEADERS, RequestContext

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from facestats_local_triton.backends.onnxruntime.configuration import ConfigurationError
+from facestats.models.session_settings import ConfigurationError
 from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor, check_tensors
 
 INPUTS = [GraphTensor("PIXELS", "tensor(uint8)", (-1, 224, 224, 3))]

@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from facestats.models.configuration import read_config
+from facestats.models.repository import ENCODER, ENSEMBLES, config_path
 from facestats_local_triton.tuning import (
-    ENCODER,
-    ENSEMBLE,
     TUNING_FILE,
     Conditions,
     Tuning,
@@ -31,21 +30,19 @@ TUNING = Tuning(
 @pytest.fixture
 def repository(root: Path, tmp_path: Path) -> Path:
     """The tracked configurations in the place of exported ones."""
-    for name in (ENCODER, ENSEMBLE):
+    for name in (ENCODER, ENSEMBLES[0]):
         text = (root / "model_repository" / name / "config.pbtxt").read_text()
-        if name == ENSEMBLE:
+        if name == ENSEMBLES[0]:
             for key, value in (("precision", "int8"), ("target", "cpu")):
                 text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
-        path = tmp_path / name / "configs" / "exported.pbtxt"
+        path = config_path(tmp_path / name)
         path.parent.mkdir(parents=True)
         path.write_text(text)
     return tmp_path
 
 
 def encoder_config(repository: Path) -> model_config_pb2.ModelConfig:
-    config = model_config_pb2.ModelConfig()
-    text_format.Parse((repository / ENCODER / "configs" / "exported.pbtxt").read_text(), config)
-    return config
+    return read_config(config_path(repository / ENCODER))
 
 
 def test_conditions_are_the_machine_s_and_the_export_s(repository: Path) -> None:
@@ -88,7 +85,7 @@ def test_it_changes_clip_s_configuration_and_nothing_else_of_it(repository: Path
     del after.parameters["intra_op_thread_count"]
     after.dynamic_batching.max_queue_delay_microseconds = before.dynamic_batching.max_queue_delay_microseconds
     assert after == before
-    assert not list(repository.rglob("*.tuned"))
+    assert not list(repository.rglob(".exported*"))
 
 
 def test_the_gateway_s_part_names_settings_that_exist() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,48 +11,15 @@ from numpy.typing import NDArray
 
 from facestats.geometry.anatomy import SHAPE_LANDMARKS
 from facestats.geometry.canonical import eye_line_angle
+from facestats.geometry.capture import Capture, CaptureMode
 from facestats.geometry.reference import load_reference
 from facestats.images.warping import warp
-
-CaptureMode = Literal["stable", "fast"]
 
 CROP_SIDE = 512
 """Side of the upright crop that the second pass looks at, pixels."""
 
 _CROP_MARGIN = 2.0
 """Side of the crop in longer sides of the face's bounding box."""
-
-
-@dataclass(frozen=True)
-class Capture:
-    """The landmarks of one face.
-
-    Attributes:
-        landmarks: [478, 3] float64, what geometry measures: x over ``width``, y over ``height``, z over ``width``.
-        width: Width of the frame ``landmarks`` refer to, pixels (the upright crop, or the photo).
-        height: Height of that frame, pixels.
-        first: [478, 3] float64, pass 1 on the whole photo, normalised by the photo's size.
-        photo_width: Width of the photo, pixels.
-        photo_height: Height of the photo, pixels.
-        mode: ``stable`` is the two-pass capture, ``fast`` pass 1 alone. Where the second pass loses the face,
-            ``stable`` falls back to the landmarks of pass 1.
-        frame_to_photo: [2, 3] float64 affine matrix from the frame's pixels to the photo's.
-    """
-
-    landmarks: NDArray[np.float64]
-    width: int
-    height: int
-    first: NDArray[np.float64]
-    photo_width: int
-    photo_height: int
-    mode: CaptureMode
-    frame_to_photo: NDArray[np.float64]
-
-    def photo_points(self) -> NDArray[np.float64]:
-        """Where the measured landmarks lie on the upright photo: [478, 2] float64, pixels."""
-        points = self.landmarks[:, :2] * [self.width, self.height]
-        mapped: NDArray[np.float64] = points @ self.frame_to_photo[:, :2].T + self.frame_to_photo[:, 2]
-        return mapped
 
 
 class FaceMesh:

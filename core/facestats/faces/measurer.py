@@ -7,44 +7,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
-from facestats.faces.landmarks import Capture, FaceMesh, capture_all
+from facestats.faces.landmarks import FaceMesh, capture_all
+from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
-from facestats.geometry import Geometry, GeometryError, measure
+from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, measure
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import ImageError, ImageHeader, ImageLimits, decode_image, read_header
 from facestats.images.preprocessing import clip_pixels
 from facestats.problems import Problem
-
-Crop = Literal["aligned", "full"]
-CaptureMode = Literal["stable", "fast"]
-Sex = Literal["female", "male"]
-Design = Literal["metrics", "shape", "mean"]
-Extra = Literal["landmarks", "embedding", "overlay"]
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What a caller may choose.
-
-    Attributes:
-        crop: What CLIP sees: the face aligned as FFHQ does, or the whole image.
-        all_faces: Every face up to the limit, instead of the largest.
-        sex: Parameter set of the geometry; pooled when ``None``.
-        capture: Two-pass (``stable``) or one-pass (``fast``) landmarks.
-        include: Further parts of the answer.
-    """
-
-    crop: Crop = "aligned"
-    all_faces: bool = False
-    sex: Sex | None = None
-    capture: CaptureMode = "stable"
-    include: frozenset[Extra] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ class FaceMeasurer:
         design: Geometric design.
     """
 
-    def __init__(self, threads: int, limits: ImageLimits, max_faces: int, design: Design) -> None:
+    def __init__(self, threads: int, limits: ImageLimits, max_faces: int, design: GeometryDesign) -> None:
         self.limits = limits
         self._max_faces = max_faces
         self._design = design

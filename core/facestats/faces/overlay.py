@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facestats.faces.landmarks import Capture
 from facestats.faces.measured_lines import DRAWINGS, MeasuredLine, Point, Side
-from facestats.geometry import Geometry, Group, Measurement
+from facestats.geometry import Capture, Geometry, Group, Measurement
 from facestats.geometry.anatomy import FOREHEAD_TOP, GNATHION, SHAPE_LANDMARKS, ZYGION
 from facestats.geometry.canonical import eye_line_angle
 from facestats.images.warping import warp

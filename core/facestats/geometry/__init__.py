@@ -1,7 +1,8 @@
 """Geometric score: 25 facial measurements, their scores, groups, total and reliability."""
 
 from facestats.geometry.canonical import GeometryError
-from facestats.geometry.measure import Design, Geometry, Measurement, Pose, measure
+from facestats.geometry.capture import Capture, CaptureMode
+from facestats.geometry.measure import Geometry, GeometryDesign, Measurement, Pose, measure
 from facestats.geometry.metrics import METRICS, Metric
 from facestats.geometry.quality import Quality
 from facestats.geometry.reference import GROUPS, Group, ParameterSet, Sex
@@ -9,8 +10,10 @@ from facestats.geometry.reference import GROUPS, Group, ParameterSet, Sex
 __all__ = [
     "GROUPS",
     "METRICS",
-    "Design",
+    "Capture",
+    "CaptureMode",
     "Geometry",
+    "GeometryDesign",
     "GeometryError",
     "Group",
     "Measurement",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facestats.geometry.anatomy import LANDMARKS
 from facestats.geometry.canonical import CanonicalFace, GeometryError, canonical_face, eye_line_angle
+from facestats.geometry.capture import Capture
 from facestats.geometry.metrics import METRICS, Unit
 from facestats.geometry.quality import Factor, Quality, assess
 from facestats.geometry.reference import GROUPS, Group, Parameters, ParameterSet, Reference, Sex, load_reference
@@ -18,10 +19,7 @@ from facestats.geometry.scores import correct_to_frontal, logistic, percentiles,
 from facestats.geometry.shape_model import shape_score
 from facestats.geometry.support import REASONS, unsupported_metrics
 
-if TYPE_CHECKING:
-    from facestats.faces.landmarks import Capture
-
-Design = Literal["metrics", "shape", "mean"]
+GeometryDesign = Literal["metrics", "shape", "mean"]
 
 _LARGEST_COORDINATE = 1e6
 """Landmarks further from the photo than this many of its widths are no landmarks; keeps squares finite."""
@@ -87,7 +85,7 @@ class Geometry:
     score: float | None
     total: float | None
     sex: ParameterSet
-    design: Design
+    design: GeometryDesign
     groups: Mapping[Group, float | None]
     metrics: tuple[Measurement, ...]
     pose: Pose
@@ -96,7 +94,7 @@ class Geometry:
     fit: float
 
 
-def measure(capture: Capture, sex: Sex | None = None, design: Design = "metrics") -> Geometry:
+def measure(capture: Capture, sex: Sex | None = None, design: GeometryDesign = "metrics") -> Geometry:
     """Measures and scores a face.
 
     Args:
@@ -175,7 +173,7 @@ def _with_shape(
     metrics_score: float | None,
     face: CanonicalFace,
     parameter_set: ParameterSet,
-    design: Design,
+    design: GeometryDesign,
     reference: Reference,
     blamed: Mapping[str, Factor],
 ) -> float | None:

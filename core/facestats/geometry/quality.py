@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from facestats.geometry.anatomy import SHAPE_LANDMARKS, ZYGION
 from facestats.geometry.canonical import CanonicalFace, GeometryError
-
-if TYPE_CHECKING:
-    from facestats.faces.landmarks import Capture
+from facestats.geometry.capture import Capture
 
 Level = Literal["good", "fair", "poor"]
 Factor = Literal["pose", "size", "mouth", "fit", "framing"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,15 @@ def load_reference() -> Reference:
         logistic_slope=raw["spread"],
         parameters={name: _parameters(raw, metrics, name) for name in PARAMETER_SETS},
     )
+
+
+def data_sha256() -> str:
+    """One hash over every data file of the geometry, by name."""
+    digest = hashlib.sha256()
+    for file in sorted(files("facestats.geometry").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".json"):
+            digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return "sha256:" + digest.hexdigest()
 
 
 def read_package_json(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,9 @@ from facestats.geometry.anatomy import (
     ZYGION,
 )
 from facestats.geometry.canonical import CanonicalFace
+from facestats.geometry.capture import Capture
 from facestats.geometry.metrics import METRICS
 from facestats.geometry.quality import Factor
-
-if TYPE_CHECKING:
-    from facestats.faces.landmarks import Capture
 
 _HIDING_YAW = 60.0
 """Turned further, degrees, the far half of the face is hidden and its landmarks are guesses."""

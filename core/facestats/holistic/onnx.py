@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from google.protobuf.json_format import MessageToDict
 from numpy.typing import NDArray
 
+from facestats.holistic.backend import (
+    Holistic,
+    HolisticDeadlineError,
+    HolisticRequestError,
+    HolisticState,
+    HolisticUnavailableError,
+)
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.triton import Holistic, TritonDeadlineError, TritonRequestError
-from facestats.holistic.watch import TritonState, golden_difference
-from facestats_bulk.errors import BulkError
-from facestats_export.errors import ExportError
-from facestats_export.repository import (
+from facestats.holistic.watch import golden_difference
+from facestats.models.configuration import RepositoryError, config_json, read_config
+from facestats.models.repository import (
     ATTRIBUTE_PREFIX,
     ENCODER,
     ENSEMBLES,
@@ -28,11 +32,10 @@ from facestats_export.repository import (
     REGRESSOR,
     config_path,
     live_version,
-    read_config,
     read_parameters,
 )
-from facestats_local_triton.backends.onnxruntime.configuration import read_session_settings
-from facestats_local_triton.backends.onnxruntime.session import open_session, register_cpu_arena
+from facestats.models.session_settings import read_session_settings
+from facestats.models.sessions import open_session, register_cpu_arena
 
 _GOLDEN_SECONDS = 120.0
 
@@ -92,12 +95,12 @@ def read_served_graphs(repository: Path) -> ServedGraphs:
     """Reads what Triton would serve from this repository.
 
     Raises:
-        BulkError: Nothing is exported there, or it is damaged.
+        RepositoryError: Nothing is exported there, or it is damaged.
     """
     try:
         version = live_version(repository)
         if version is None:
-            raise BulkError(f"'{repository}' holds no exported models; run `facestats export` or give --triton-urls.")
+            raise RepositoryError(f"'{repository}' holds no exported models; run `facestats export`.")
         provenance = Provenance(read_parameters(repository / ENSEMBLES[0]))
         names = list(provenance.attributes)
         return ServedGraphs(
@@ -106,17 +109,16 @@ def read_served_graphs(repository: Path) -> ServedGraphs:
             parameters=dict(provenance.parameters),
             heads={name: _read_model(repository / f"{ATTRIBUTE_PREFIX}{name.lower()}", version) for name in names},
         )
-    except (ExportError, OSError, ValueError, KeyError) as error:
-        raise BulkError(f"the models in '{repository}' cannot be read: {error}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise RepositoryError(f"the models in '{repository}' cannot be read: {error}") from error
 
 
 def _read_model(folder: Path, version: int) -> ServedModel:
-    config = MessageToDict(read_config(config_path(folder)), preserving_proto_field_name=True)
-    return ServedModel(config, (folder / str(version) / MODEL_FILE).read_bytes())
+    return ServedModel(config_json(read_config(config_path(folder))), (folder / str(version) / MODEL_FILE).read_bytes())
 
 
 class OnnxBackend:
-    """A ``HolisticBackend`` (``facestats.scoring.pipeline``) without a server.
+    """A ``HolisticBackend`` without a server.
 
     A photo's faces are run together and by themselves, so that what else is being scored cannot touch a score.
 
@@ -126,7 +128,7 @@ class OnnxBackend:
             many photos at a time as there are cores.
 
     Raises:
-        BulkError: ONNX Runtime cannot load a model here.
+        HolisticUnavailableError: ONNX Runtime cannot load a model here.
     """
 
     def __init__(self, graphs: ServedGraphs, cores: int) -> None:
@@ -136,7 +138,7 @@ class OnnxBackend:
             self._regressor, _ = _open(graphs.regressor)
             self._heads = {name: _open(model)[0] for name, model in graphs.heads.items()}
         except Exception as error:  # ONNX Runtime's exceptions share no other base.
-            raise BulkError(f"ONNX Runtime cannot load the exported models: {error}") from error
+            raise HolisticUnavailableError(f"ONNX Runtime cannot load the exported models: {error}") from error
         self._executor = ThreadPoolExecutor(max(1, cores // threads), thread_name_prefix="onnx")
 
     async def infer(
@@ -151,15 +153,15 @@ class OnnxBackend:
             attributes: Names of the attribute heads to run.
 
         Raises:
-            TritonDeadlineError: It took longer than ``timeout``.
-            TritonRequestError: ONNX Runtime failed.
+            HolisticDeadlineError: It took longer than ``timeout``.
+            HolisticRequestError: ONNX Runtime failed.
         """
         run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, pixels, embedding, attributes)
         try:
             # Not asyncio.wait_for: see facestats.deadline.
             await asyncio.wait({run}, timeout=timeout)
             if not run.done():
-                raise TritonDeadlineError("ONNX Runtime took too long.")
+                raise HolisticDeadlineError("ONNX Runtime took too long.")
             return run.result()
         finally:
             run.cancel()
@@ -177,7 +179,7 @@ class OnnxBackend:
                 for name in attributes
             }
         except Exception as error:  # Whatever a session says of a well-formed batch is its own failure.
-            raise TritonRequestError(f"ONNX Runtime failed: {error}") from error
+            raise HolisticRequestError(f"ONNX Runtime failed: {error}") from error
         return Holistic(
             score=score[:, 0],
             raw=raw[:, 0],
@@ -190,14 +192,14 @@ class OnnxBackend:
 
 
 class ServedState:
-    """What is known of models in this process: a ``TritonWatch`` (``facestats.scoring.pipeline``) that never changes.
+    """What is known of models in this process: a ``HolisticWatch`` that never changes.
 
     Args:
         provenance: What the backend runs.
     """
 
     def __init__(self, provenance: Provenance) -> None:
-        self.state = TritonState(ready=True, reason="", provenance=provenance)
+        self.state = HolisticState(ready=True, reason="", provenance=provenance)
 
     def report_unavailable(self, reason: str) -> None:
         """Models in this process are never away; each failure speaks for itself."""
@@ -207,7 +209,7 @@ async def check_golden_case(backend: OnnxBackend, provenance: Provenance) -> Non
     """Scores the export's golden input, as the gateway does before it counts Triton as ready.
 
     Raises:
-        BulkError: The answer is not the export's.
+        HolisticUnavailableError: The answer is not the export's.
     """
     case = provenance.golden_case()
     if case is None:
@@ -215,7 +217,7 @@ async def check_golden_case(backend: OnnxBackend, provenance: Provenance) -> Non
     live = await backend.infer(case.pixels[np.newaxis], timeout=_GOLDEN_SECONDS, embedding=True, attributes=())
     _, problem = golden_difference(case, live)
     if problem:
-        raise BulkError(f"the exported models answer differently here: {problem}")
+        raise HolisticUnavailableError(f"the exported models answer differently here: {problem}")
 
 
 def _open(model: ServedModel) -> tuple[onnxruntime.InferenceSession, int]:

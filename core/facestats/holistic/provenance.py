@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -13,9 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-from facestats.images.alignment import ALIGNMENT_ID
-from facestats.scoring.blend import BlendWeights
 
 UNKNOWN = "unknown"
 """Said of whatever the served models do not say of themselves."""
@@ -52,7 +48,6 @@ class Provenance:
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
-    _receipts: dict[tuple[BlendWeights, str], str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def get(self, name: str) -> str:
         """A parameter's value, or ``unknown``: never a guess."""
@@ -94,21 +89,3 @@ class Provenance:
             raw=float(self.parameters["golden_raw"]),
             score_tolerance=float(self.parameters["golden_score_tolerance"]),
         )
-
-    def receipt(self, blend: BlendWeights, geometry: str) -> str:
-        """One hash over weights, graphs, preprocessing, calibration, geometry and blend.
-
-        Equal receipts mean comparable scores. ``unknown`` when the graphs are unknown.
-        """
-        if "graphs" not in self.parameters:
-            return UNKNOWN
-        if (blend, geometry) not in self._receipts:
-            self._receipts[blend, geometry] = self._hash(blend, geometry)
-        return self._receipts[blend, geometry]
-
-    def _hash(self, blend: BlendWeights, geometry: str) -> str:
-        parts = {
-            name: self.get(name) for name in ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
-        }
-        parts |= {"alignment": ALIGNMENT_ID, "geometry": geometry, "blend": f"{blend.geometric}:{blend.holistic}"}
-        return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from facestats.holistic.backend import Holistic, HolisticDeadlineError, HolisticRequestError, HolisticUnavailableError
 from facestats.holistic.provenance import Provenance
 from facestats.holistic.retry_budget import RetryBudget
 from facestats.holistic.triton_targets import TargetError, grpc_target
@@ -58,35 +59,6 @@ _RETRY_TOKENS, _TOKENS_PER_ANSWER = 100.0, 0.25
 for each answer: twice what one stopping replica of two asks for."""
 
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
-
-
-class TritonUnavailableError(Exception):
-    """Triton cannot be reached, or has no ready model; a later try may succeed."""
-
-
-class TritonDeadlineError(Exception):
-    """Triton did not answer within the time given."""
-
-
-class TritonRequestError(Exception):
-    """Triton refused the request or failed on it; its message says why."""
-
-
-@dataclass(frozen=True)
-class Holistic:
-    """Triton's answer for a batch of N faces.
-
-    Attributes:
-        score: [N] float32, 0..100.
-        raw: [N] float32, the regressor's own unit.
-        embedding: [N, 512] float32, L2-normalised; ``None`` unless asked for.
-        attributes: Head name to its label and class probabilities for each face; empty without heads.
-    """
-
-    score: NDArray[np.float32]
-    raw: NDArray[np.float32]
-    embedding: NDArray[np.float32] | None
-    attributes: Mapping[str, tuple[NDArray[Any], NDArray[np.float32]]]
 
 
 @dataclass
@@ -130,7 +102,7 @@ class TritonClient:
             timeout: Seconds for looking the names up.
 
         Raises:
-            TritonUnavailableError: No name can be looked up.
+            HolisticUnavailableError: No name can be looked up.
         """
         try:
             target = await grpc_target(self._urls, timeout)
@@ -138,7 +110,7 @@ class TritonClient:
             if self._channel is not None:
                 # What was known serves on while the name server is away.
                 return
-            raise TritonUnavailableError(str(error)) from error
+            raise HolisticUnavailableError(str(error)) from error
         old = self._channel
         if old is None or old.target != target:
             self._channel = _Channel(
@@ -151,7 +123,7 @@ class TritonClient:
     async def _connected(self) -> AsyncIterator[InferenceServerClient]:
         """The channel's client for one call; a channel that was replaced meanwhile closes with its last call."""
         if self._channel is None:
-            raise TritonUnavailableError("there is no connection yet")
+            raise HolisticUnavailableError("there is no connection yet")
         channel = self._channel
         channel.calls += 1
         try:
@@ -169,7 +141,7 @@ class TritonClient:
         """
         try:
             await self.connect(timeout)
-        except TritonUnavailableError:
+        except HolisticUnavailableError:
             return False
         async with self._connected() as client:
             # Calls go round the replicas, so that one of several that is still loading does not speak for the others.
@@ -189,9 +161,9 @@ class TritonClient:
             timeout: Seconds for everything.
 
         Raises:
-            TritonUnavailableError: No replica that was asked can answer.
-            TritonDeadlineError: No answer within ``timeout``.
-            TritonRequestError: Triton failed on this request.
+            HolisticUnavailableError: No replica that was asked can answer.
+            HolisticDeadlineError: No answer within ``timeout``.
+            HolisticRequestError: Triton failed on this request.
         """
         end, left = time.monotonic() + timeout, timeout
         rounds = _ROUNDS if self._replicas() > 1 else 1
@@ -205,7 +177,7 @@ class TritonClient:
                 left = end - time.monotonic() - _ROUND_PAUSE
                 # Our requests are well formed, so a refusal of whatever kind is the replica's own: one that is stopping
                 # names many reasons.
-                if isinstance(failure, TritonDeadlineError) or not rounds or left <= 0 or not self._retries.take():
+                if isinstance(failure, HolisticDeadlineError) or not rounds or left <= 0 or not self._retries.take():
                     raise failure from error
             else:
                 self._retries.answered()
@@ -221,7 +193,7 @@ class TritonClient:
         """What the export wrote into the ensemble's configuration.
 
         Raises:
-            TritonUnavailableError: Triton cannot be reached or does not know the model.
+            HolisticUnavailableError: Triton cannot be reached or does not know the model.
         """
         answer = await self._call(
             lambda client, left: client.get_model_config(self.model, client_timeout=left), timeout
@@ -240,9 +212,9 @@ class TritonClient:
             attributes: Names of the attribute heads to fetch.
 
         Raises:
-            TritonUnavailableError: Triton cannot be reached or is not ready.
-            TritonDeadlineError: No answer within ``timeout``.
-            TritonRequestError: Triton failed on this request.
+            HolisticUnavailableError: Triton cannot be reached or is not ready.
+            HolisticDeadlineError: No answer within ``timeout``.
+            HolisticRequestError: Triton failed on this request.
         """
         tensor = InferInput("PIXELS", list(pixels.shape), "UINT8")
         tensor.set_data_from_numpy(pixels)
@@ -303,10 +275,10 @@ def _translate(error: Exception) -> Exception:
     else:
         status, message = f"StatusCode.{error.code().name}", str(error.details())  # type: ignore[attr-defined]
     if "DEADLINE_EXCEEDED" in status:
-        return TritonDeadlineError(message)
+        return HolisticDeadlineError(message)
     if "UNAVAILABLE" in status or "NOT_FOUND" in status or "is not ready" in message:
-        return TritonUnavailableError(message)
-    return TritonRequestError(message)
+        return HolisticUnavailableError(message)
+    return HolisticRequestError(message)
 
 
 def trace_headers() -> dict[str, str]:

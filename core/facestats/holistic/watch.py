@@ -5,55 +5,29 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import structlog
 
+from facestats.holistic.backend import Holistic, HolisticDeadlineError, HolisticError, HolisticState
 from facestats.holistic.provenance import GoldenCase, Provenance
-from facestats.holistic.triton import (
-    Holistic,
-    TritonClient,
-    TritonDeadlineError,
-    TritonRequestError,
-    TritonUnavailableError,
-)
+from facestats.holistic.triton import TritonClient
 
 MIN_GOLDEN_COSINE = 0.999
 """Smallest cosine between the live embedding and the export's; int8 on another processor stays above it."""
 
 _CHECK_TIMEOUT = 5.0
 
-_NO_ANSWER = (TritonUnavailableError, TritonDeadlineError, TritonRequestError)
-
 _SILENT_LOOKS = 3
 """Golden questions in a row, without an answer to them or to anybody else, after which Triton counts as not ready."""
-
-
-@dataclass(frozen=True)
-class TritonState:
-    """What is known about Triton now.
-
-    Attributes:
-        ready: Whether scores may be asked for.
-        reason: Why not; empty when ready.
-        provenance: What is served (the last known while Triton is away).
-        golden_ok: Whether the last golden check passed; ``None`` when there is none to run, or its answer is late.
-        golden_drift: Score difference of the last golden check, points; ``nan`` before the first.
-    """
-
-    ready: bool = False
-    reason: str = "Triton has not answered yet."
-    provenance: Provenance = field(default_factory=Provenance)
-    golden_ok: bool | None = None
-    golden_drift: float = math.nan
 
 
 class StateListener(Protocol):
     """Told of every new state (metrics)."""
 
-    def __call__(self, state: TritonState) -> None:
+    def __call__(self, state: HolisticState) -> None:
         """Takes the state."""
 
 
@@ -75,7 +49,7 @@ class TritonMonitor:
         golden_seconds: float,
         listener: StateListener | None = None,
     ) -> None:
-        self.state = TritonState()
+        self.state = HolisticState()
         self._client = client
         self._check_seconds = check_seconds
         self._golden_seconds = golden_seconds
@@ -90,12 +64,12 @@ class TritonMonitor:
             await self.check()
             await asyncio.sleep(self._check_seconds)
 
-    async def check(self) -> TritonState:
+    async def check(self) -> HolisticState:
         """Looks once and returns the new state; a look that fails itself counts as not ready."""
         before = self.state
         try:
             self.state = await self._look()
-        except _NO_ANSWER as error:
+        except HolisticError as error:
             self.state = replace(before, ready=False, reason=f"Triton did not answer the check: {error}")
         except Exception as error:
             # Whatever it was, the next look must come: a state that nobody renews would hold for ever.
@@ -113,13 +87,13 @@ class TritonMonitor:
         if self._listener is not None:
             self._listener(self.state)
 
-    async def _look(self) -> TritonState:
+    async def _look(self) -> HolisticState:
         old, answers = self.state, self._client.answers
         reason, provenance = f"Triton or its model '{self._client.model}' is not ready.", None
         try:
             if await self._client.is_ready(_CHECK_TIMEOUT):
                 provenance = await self._client.provenance(_CHECK_TIMEOUT)
-        except _NO_ANSWER as error:
+        except HolisticError as error:
             reason = f"Triton did not answer the check: {error}"
         if provenance is None:
             # While it answers its users, that it lets the watch wait is load, not an outage.
@@ -133,18 +107,18 @@ class TritonMonitor:
         except (ValueError, KeyError, OSError) as error:
             return replace(old, ready=False, reason=f"The export's golden case cannot be read: {error!r}")
         if case is None:
-            return TritonState(True, "", provenance)
+            return HolisticState(True, "", provenance)
         return await self._golden_check(case, provenance)
 
-    async def _golden_check(self, case: GoldenCase, provenance: Provenance) -> TritonState:
+    async def _golden_check(self, case: GoldenCase, provenance: Provenance) -> HolisticState:
         old, answers = self.state, self._client.answers
         try:
             live = await self._client.infer(case.pixels[np.newaxis], timeout=_CHECK_TIMEOUT, embedding=True)
-        except _NO_ANSWER as error:
+        except HolisticError as error:
             self._golden_due = 0.0
             if self._client.answers > answers:
                 self._silent_looks = 0
-            elif isinstance(error, TritonDeadlineError):
+            elif isinstance(error, HolisticDeadlineError):
                 self._silent_looks += 1
             else:
                 self._silent_looks = _SILENT_LOOKS
@@ -154,7 +128,7 @@ class TritonMonitor:
                 # What was wrong stays so until a right answer.
                 return old
             # The question stands in one queue with the users' photos. A late answer says nothing about a wrong one.
-            return TritonState(True, "", provenance)
+            return HolisticState(True, "", provenance)
         self._silent_looks = 0
         self._golden_due = time.monotonic() + self._golden_seconds
         drift, problem = golden_difference(case, live)
@@ -164,8 +138,8 @@ class TritonMonitor:
             return self.state
         if problem:
             self._log.error("golden check failed", problem=problem)
-            return TritonState(False, f"Golden check failed: {problem}", provenance, False, drift)
-        return TritonState(True, "", provenance, True, drift)
+            return HolisticState(False, f"Golden check failed: {problem}", provenance, False, drift)
+        return HolisticState(True, "", provenance, True, drift)
 
 
 def golden_difference(case: GoldenCase, live: Holistic) -> tuple[float, str]:

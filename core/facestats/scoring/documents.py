@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.landmarks import Capture
-from facestats.faces.measurer import MeasuredFace, MeasuredPhoto, ScoreOptions
+from facestats.faces.measurer import MeasuredFace, MeasuredPhoto
+from facestats.faces.options import ScoreOptions
+from facestats.geometry import Capture
+from facestats.holistic.backend import Holistic
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.triton import Holistic
 from facestats.problems import Problem
 from facestats.scoring.blend import BlendWeights, blend
+from facestats.scoring.receipt import Design, receipt
 from facestats.scoring.schemas import (
     AttributeDocument,
     BlendDocument,
@@ -36,21 +37,6 @@ UNTRAINED_NOTICE = (
 )
 UNCALIBRATED_NOTICE = "The regressor has no calibration, so its output is on no common scale and there is no blend."
 DEGRADED_NOTICE = "The model server is away; only the geometric half was computed."
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a score is made of, part of its receipt.
-
-    Attributes:
-        blend: Shares of the halves.
-        geometry: ``metrics``, ``shape`` or ``mean``.
-        degrade: Whether geometry answers alone while Triton is away.
-    """
-
-    blend: BlendWeights
-    geometry: str
-    degrade: bool
 
 
 def score_document(
@@ -97,7 +83,7 @@ def model_document(provenance: Provenance, design: Design) -> ModelDocument:
         regressor=provenance.get("regressor"),
         calibration=provenance.get("calibration"),
         precision=provenance.get("precision"),
-        receipt=provenance.receipt(design.blend, design.geometry),
+        receipt=receipt(provenance, design),
     )
 
 

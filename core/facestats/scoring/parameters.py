@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from facestats.faces.measurer import CaptureMode, Crop, Extra, ScoreOptions, Sex
+from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
+from facestats.geometry import CaptureMode, Sex
 from facestats.problems import Problem
-
-Faces = Literal["largest", "all"]
-"""Which faces of a photo are scored."""
 
 
 def parse_options(
@@ -38,7 +36,7 @@ def parse_include(text: str) -> frozenset[Extra]:
     unknown = sorted(set(names) - set(get_args(Extra)))
     if unknown:
         raise Problem("bad-parameter", f"`include`: {', '.join(unknown)} is none of {', '.join(get_args(Extra))}.")
-    return frozenset(names)  # type: ignore[arg-type]
+    return frozenset(extra for extra in get_args(Extra) if extra in names)
 
 
 def _one_of(name: str, text: str, words: Any) -> Any:

@@ -7,46 +7,32 @@ import concurrent.futures
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 from opentelemetry.trace import NoOpTracer, SpanKind, Tracer
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto, ScoreOptions
-from facestats.holistic.triton import Holistic, TritonDeadlineError, TritonRequestError, TritonUnavailableError
-from facestats.holistic.watch import TritonState
+from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto
+from facestats.faces.options import ScoreOptions
+from facestats.holistic.backend import (
+    Holistic,
+    HolisticBackend,
+    HolisticDeadlineError,
+    HolisticRequestError,
+    HolisticUnavailableError,
+    HolisticWatch,
+)
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission, Permit
-from facestats.scoring.documents import Design, score_document
+from facestats.scoring.documents import score_document
 from facestats.scoring.gathering import Gathering
+from facestats.scoring.receipt import Design
 from facestats.scoring.schemas import ScoreDocument
 
 _ORPHAN_SECONDS = 60.0
 """How long a call to Triton that nobody waits for any more may keep its permit; a frozen server must not for ever."""
-
-
-class HolisticBackend(Protocol):
-    """Where the holistic half comes from: Triton, or the same ONNX graphs in this process."""
-
-    def infer(
-        self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
-    ) -> Coroutine[Any, Any, Holistic]:
-        """Scores [N, 224, 224, 3] uint8 pixels; raises the errors of ``facestats.holistic.triton``."""
-
-
-class TritonWatch(Protocol):
-    """Knows whether Triton is there and what it serves."""
-
-    @property
-    def state(self) -> TritonState:
-        """What is known now."""
-
-    def report_unavailable(self, reason: str) -> None:
-        """Takes a failed request as news."""
 
 
 class ScoreObserver(Protocol):
@@ -77,7 +63,7 @@ class Scorer:
         self,
         measurer: FaceMeasurer,
         backend: HolisticBackend,
-        watch: TritonWatch,
+        watch: HolisticWatch,
         design: Design,
         admission: Admission | None = None,
         observer: ScoreObserver | None = None,
@@ -183,13 +169,13 @@ class Scorer:
                 deadline.limit(),
             ):
                 return await asyncio.shield(self._ask(photo, options, deadline, permit))
-        except TritonDeadlineError:
+        except HolisticDeadlineError:
             unavailable = _unavailable("It did not answer in time.")
-        except TritonRequestError as error:
+        except HolisticRequestError as error:
             # Our own requests are well formed: such a failure (out of shared memory, say) is Triton's and may pass.
             self._log.error("triton failed on a request", reason=str(error))
             unavailable = _unavailable("It failed on this request.")
-        except TritonUnavailableError as error:
+        except HolisticUnavailableError as error:
             self._watch.report_unavailable(f"Triton did not answer: {error}")
             unavailable = _unavailable("Triton did not answer.")
         if self._design.degrade:

@@ -6,6 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from facestats.faces.options import Crop
+from facestats.geometry import GeometryDesign, ParameterSet
+from facestats.geometry.quality import Level
+
 
 def _rounded(digits: int) -> PlainSerializer:
     return PlainSerializer(lambda value: None if value is None else round(value, digits), when_used="json")
@@ -42,8 +46,8 @@ class GeometricDocument(Document):
     """The geometric half."""
 
     score: Points | None
-    sex: Literal["female", "male", "pooled"] = Field(description="Parameter set used; `pooled` when not given.")
-    design: Literal["metrics", "shape", "mean"]
+    sex: ParameterSet = Field(description="Parameter set used; `pooled` when not given.")
+    design: GeometryDesign
     groups: dict[str, Points | None]
     metrics: list[MetricDocument]
 
@@ -60,7 +64,7 @@ class HolisticDocument(Document):
 
     score: Points | None = Field(description="Percentile of `raw` in the calibration; null when uncalibrated.")
     raw: Annotated[float, _rounded(6)] = Field(description="The regressor's output in its own unit.")
-    crop: Literal["aligned", "full"]
+    crop: Crop
     attributes: dict[str, AttributeDocument] | None = None
 
 
@@ -86,7 +90,7 @@ class QualityDocument(Document):
     """How far the photo supports a score."""
 
     reliability: Annotated[float, _rounded(1)] = Field(ge=0, le=100)
-    level: Literal["good", "fair", "poor"]
+    level: Level
     warnings: list[str] = Field(description="What a person can do about it.")
 
 
@@ -171,7 +175,7 @@ class ModelCardDocument(ModelDocument):
     """What is being served."""
 
     blend: BlendDocument
-    geometry: Literal["metrics", "shape", "mean"] = Field(description="Geometric design.")
+    geometry: GeometryDesign = Field(description="Geometric design.")
     notices: list[str]
     provenance: dict[str, str] = Field(description="All the export said of itself; empty when unknown.")
 

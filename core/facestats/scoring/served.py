@@ -11,12 +11,11 @@ import structlog
 
 from facestats.deadline import Deadline
 from facestats.faces.measurer import FaceMeasurer
+from facestats.holistic.backend import HolisticBackend, HolisticState
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.watch import TritonState
 from facestats.problems import Problem
-from facestats.scoring.documents import Design
 from facestats.scoring.parameters import parse_options
-from facestats.scoring.pipeline import HolisticBackend, Scorer
+from facestats.scoring.pipeline import Scorer
 from facestats.scoring.schemas import ScoreDocument
 from facestats.scoring.together import Together
 from facestats.settings import ScoringSettings
@@ -77,7 +76,7 @@ class ServedScorer:
     """
 
     def __init__(self, settings: ScoringSettings, provenance: Provenance, backend: HolisticBackend) -> None:
-        self._design = Design(settings.blend, settings.geometry, settings.degrade == "geometric")
+        self._design = settings.design
         self._measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
         self._backend = backend
         self._watch = _Served(provenance)
@@ -117,10 +116,10 @@ class ServedScorer:
 
 
 class _Served:
-    """A ``TritonWatch`` that never changes: Triton loads the model anew when something else is exported."""
+    """A ``HolisticWatch`` that never changes: Triton loads the model anew when something else is exported."""
 
     def __init__(self, provenance: Provenance) -> None:
-        self.state = TritonState(ready=True, reason="", provenance=provenance)
+        self.state = HolisticState(ready=True, reason="", provenance=provenance)
 
     def report_unavailable(self, reason: str) -> None:
         """Each failure speaks for itself: the models lie in the same server."""

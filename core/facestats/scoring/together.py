@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.holistic.triton import Holistic, TritonDeadlineError
-from facestats.scoring.pipeline import HolisticBackend
+from facestats.holistic.backend import Holistic, HolisticBackend, HolisticDeadlineError
 from facestats.settings import MOST_FACES
 
 
@@ -116,11 +115,11 @@ class _Seat:
             attributes: Names of the attribute heads to run.
 
         Raises:
-            TritonDeadlineError: The photo's caller has gone.
+            HolisticDeadlineError: The photo's caller has gone.
             Exception: What the backend raises; every photo of a call that failed gets it.
         """
         if self._left:
-            raise TritonDeadlineError("Nobody waits for this photo any more.")
+            raise HolisticDeadlineError("Nobody waits for this photo any more.")
         answer: asyncio.Future[Holistic] = asyncio.get_running_loop().create_future()
         self._together.ask(_Question(pixels, timeout, embedding, attributes, answer))
         self.leave()

@@ -11,8 +11,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
+from facestats.holistic.backend import Holistic, HolisticRequestError
 from facestats.holistic.provenance import Provenance
-from facestats.holistic.triton import Holistic, TritonRequestError
 from facestats.scoring.served import Answer, Photo, ServedScorer
 from facestats.settings import ScoringSettings
 
@@ -73,7 +73,7 @@ class AttractivenessModel:
         )
         response = await request.async_exec()
         if response.has_error():
-            raise TritonRequestError(response.error().message())
+            raise HolisticRequestError(response.error().message())
         found = {name: pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in names}
         return Holistic(
             score=found["SCORE"][:, 0],

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from facestats.faces.landmarks import Capture, FaceMesh, capture
+from facestats.faces.landmarks import FaceMesh, capture
 from facestats.faces.overlay import GROUP_COLOURS, draw_overlay, encode_overlay
-from facestats.geometry import METRICS, Geometry, measure
+from facestats.geometry import METRICS, Capture, Geometry, measure
 
 Photo = NDArray[np.uint8]
 SIZE = (1296, 1360, 3)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facestats.faces.landmarks import Capture
+from facestats.geometry import Capture
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("test_cases.json").read_text("utf-8"))["cases"]
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facestats.faces.landmarks import Capture
-from facestats.geometry import GROUPS, METRICS, Geometry, GeometryError, measure
+from facestats.geometry import GROUPS, METRICS, Capture, Geometry, GeometryError, measure
 from facestats.geometry.reference import load_reference
 
 pytestmark = pytest.mark.filterwarnings("error")

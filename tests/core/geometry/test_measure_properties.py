@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from facestats.faces.landmarks import Capture
-from facestats.geometry import Design, Geometry, GeometryError, Sex, measure
+from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, Sex, measure
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -24,7 +23,7 @@ fixtures_may_be_shared = settings(
 )
 
 SEXES: st.SearchStrategy[Sex | None] = st.sampled_from((*get_args(Sex), None))
-DESIGNS: st.SearchStrategy[Design] = st.sampled_from(get_args(Design))
+DESIGNS: st.SearchStrategy[GeometryDesign] = st.sampled_from(get_args(GeometryDesign))
 
 
 def arrays(bound: float | None) -> st.SearchStrategy[NDArray[np.float64]]:
@@ -33,7 +32,7 @@ def arrays(bound: float | None) -> st.SearchStrategy[NDArray[np.float64]]:
     return hnp.arrays(np.float64, (478, 3), elements=finite, fill=finite)
 
 
-def measured_or_refused(capture: Capture, sex: Sex | None, design: Design) -> Geometry | None:
+def measured_or_refused(capture: Capture, sex: Sex | None, design: GeometryDesign) -> Geometry | None:
     try:
         return measure(capture, sex, design)
     except GeometryError:
@@ -62,7 +61,9 @@ def assert_sound(geometry: Geometry | None) -> None:
 
 @fixtures_may_be_shared
 @given(points=arrays(None), sex=SEXES, design=DESIGNS)
-def test_any_finite_array(fast_frontal: Capture, points: NDArray[np.float64], sex: Sex | None, design: Design) -> None:
+def test_any_finite_array(
+    fast_frontal: Capture, points: NDArray[np.float64], sex: Sex | None, design: GeometryDesign
+) -> None:
     assert_sound(measured_or_refused(replace(fast_frontal, landmarks=points, first=points), sex, design))
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facestats.faces.landmarks import Capture
 from facestats.faces.measured_lines import DRAWINGS
-from facestats.geometry import METRICS, Metric
+from facestats.geometry import METRICS, Capture, Metric
 from facestats.geometry.canonical import CanonicalFace, canonical_face
 from facestats.geometry.reference import load_reference, read_package_json
 

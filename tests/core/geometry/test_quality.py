@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facestats.faces.landmarks import Capture
-from facestats.geometry import Quality, measure
+from facestats.geometry import Capture, Quality, measure
 
 
 def turned(capture: Capture, yaw: float = 0.0, pitch: float = 0.0) -> Quality:

@@ -12,7 +12,8 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 import facestats.holistic.triton
-from facestats.holistic.triton import TritonClient, TritonUnavailableError
+from facestats.holistic.backend import HolisticUnavailableError
+from facestats.holistic.triton import TritonClient
 from facestats.holistic.triton_targets import TargetError
 
 PIXELS = np.zeros((1, 224, 224, 3), np.uint8)
@@ -105,7 +106,7 @@ async def test_nothing_is_ready_while_no_name_was_ever_known(monkeypatch: pytest
     Names(monkeypatch)
     client = TritonClient(("a:8001", "b:8001"), "attractiveness")
     assert not await client.is_ready(10)
-    with pytest.raises(TritonUnavailableError):
+    with pytest.raises(HolisticUnavailableError):
         await client.infer(PIXELS, timeout=5)
     await client.close()
 
@@ -136,7 +137,7 @@ async def test_a_failing_triton_is_asked_little_more_than_once_a_photo(monkeypat
     assert await client.is_ready(10)
     for photo in range(photos):
         before = replica.asked_for
-        with pytest.raises(TritonUnavailableError):
+        with pytest.raises(HolisticUnavailableError):
             await client.infer(PIXELS, timeout=30)
         assert replica.asked_for - before <= 12, photo
     assert photos <= replica.asked_for <= 2 * photos

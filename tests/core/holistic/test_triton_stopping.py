@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from facestats.holistic.triton import TritonClient, TritonUnavailableError
+from facestats.holistic.backend import HolisticUnavailableError
+from facestats.holistic.triton import TritonClient
 
 PIXELS = np.zeros((1, 224, 224, 3), np.uint8)
 
@@ -79,7 +80,7 @@ async def test_the_only_replica_stopping_is_said_at_once(start: Start) -> None:
     (replica,), client = await start(1)
     await client.infer(PIXELS, timeout=10)
     replica.stopping = True
-    with pytest.raises(TritonUnavailableError, match="has no available versions"):
+    with pytest.raises(HolisticUnavailableError, match="has no available versions"):
         await client.infer(PIXELS, timeout=10)
     # gRPC's own repetitions and no more.
     assert replica.refused <= 3
@@ -89,6 +90,6 @@ async def test_all_replicas_stopping_is_said_in_the_end(start: Start) -> None:
     replicas, client = await start(2)
     for replica in replicas:
         replica.stopping = True
-    with pytest.raises(TritonUnavailableError, match="has no available versions"):
+    with pytest.raises(HolisticUnavailableError, match="has no available versions"):
         await client.infer(PIXELS, timeout=10)
     assert sum(replica.refused for replica in replicas) <= 12

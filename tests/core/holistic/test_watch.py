@@ -11,15 +11,16 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from facestats.holistic.provenance import GoldenCase, Provenance
-from facestats.holistic.triton import (
+from facestats.holistic.backend import (
     Holistic,
-    TritonClient,
-    TritonDeadlineError,
-    TritonRequestError,
-    TritonUnavailableError,
+    HolisticDeadlineError,
+    HolisticRequestError,
+    HolisticState,
+    HolisticUnavailableError,
 )
-from facestats.holistic.watch import TritonMonitor, TritonState, golden_difference
+from facestats.holistic.provenance import GoldenCase, Provenance
+from facestats.holistic.triton import TritonClient
+from facestats.holistic.watch import TritonMonitor, golden_difference
 from facestats_export.provenance import golden_parameters
 
 RANDOM = np.random.default_rng(0)
@@ -176,12 +177,12 @@ async def test_a_damaged_case_is_a_reason(parameter: str, triton: Triton) -> Non
 
 async def test_a_late_answer_is_unknown_and_a_wrong_one_stays_wrong(triton: Triton) -> None:
     watching = monitor(triton)
-    triton.answers_to_golden = [TritonDeadlineError("too late")]
+    triton.answers_to_golden = [HolisticDeadlineError("too late")]
     state = await watching.check()
     assert (state.ready, state.golden_ok, math.isnan(state.golden_drift)) == (True, None, True)
     triton.answers_to_golden = [answer()]
     assert (await watching.check()).golden_ok is True
-    triton.provenances, triton.answers_to_golden = [export(2)], [answer(score=12), TritonDeadlineError("too late")]
+    triton.provenances, triton.answers_to_golden = [export(2)], [answer(score=12), HolisticDeadlineError("too late")]
     for _ in range(2):
         state = await watching.check()
         assert (state.ready, state.golden_ok) == (False, False)
@@ -190,14 +191,14 @@ async def test_a_late_answer_is_unknown_and_a_wrong_one_stays_wrong(triton: Trit
 async def test_nothing_but_silence_is_an_outage_in_the_end(triton: Triton) -> None:
     watching = monitor(triton)
     await watching.check()
-    triton.provenances, triton.answers_to_golden = [export(2)], [TritonDeadlineError("too late")]
+    triton.provenances, triton.answers_to_golden = [export(2)], [HolisticDeadlineError("too late")]
     assert [(await watching.check()).ready for _ in range(4)] == [True, True, False, False]
     assert "did not answer the check: too late" in watching.state.reason
     triton.answers_each_wait = 1
     assert [(await watching.check()).ready for _ in range(4)] == [True] * 4
 
 
-@pytest.mark.parametrize("error", [TritonUnavailableError("gone"), TritonRequestError("out of memory")])
+@pytest.mark.parametrize("error", [HolisticUnavailableError("gone"), HolisticRequestError("out of memory")])
 async def test_a_refused_question_is_an_outage_unless_users_are_answered(triton: Triton, error: Exception) -> None:
     watching = monitor(triton, golden_seconds=0)
     await watching.check()
@@ -248,7 +249,7 @@ async def test_the_watch_survives_what_nobody_foresaw() -> None:
                 raise LookupError("nobody foresaw this")
             return True
 
-    states: asyncio.Queue[TritonState] = asyncio.Queue()
+    states: asyncio.Queue[HolisticState] = asyncio.Queue()
     triton = cast(TritonClient, Broken())
     watching = TritonMonitor(
         triton, check_seconds=0.001, golden_seconds=3600, listener=lambda state: states.put_nowait(state)

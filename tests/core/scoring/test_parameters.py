@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facestats.faces.measurer import ScoreOptions
+from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats.scoring.parameters import parse_options
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,19 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
-from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto, ScoreOptions
-from facestats.holistic.triton import Holistic, TritonUnavailableError
-from facestats.holistic.watch import TritonState
+from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto
+from facestats.faces.options import ScoreOptions
+from facestats.holistic.backend import Holistic, HolisticState, HolisticUnavailableError
 from facestats.images.imaging import ImageLimits
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission
 from facestats.scoring.blend import BlendWeights
-from facestats.scoring.documents import Design
 from facestats.scoring.gathering import Gathering
 from facestats.scoring.pipeline import Scorer
+from facestats.scoring.receipt import Design
 
 FAST = ScoreOptions(capture="fast")
+DESIGN = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
 
 
 class SlowBackend:
@@ -43,7 +45,7 @@ class SlowBackend:
 
 
 class Ready:
-    state = TritonState(ready=True, reason="")
+    state = HolisticState(ready=True, reason="")
 
     def report_unavailable(self, reason: str) -> None:
         raise AssertionError(reason)
@@ -70,8 +72,7 @@ def measurer() -> Iterator[FaceMeasurer]:
 
 async def test_a_caller_that_leaves_makes_no_room_until_triton_is_done(measurer: FaceMeasurer, face: bytes) -> None:
     backend, admission, outcomes = SlowBackend(), Admission(1, 10**9), Outcomes()
-    design = Design(BlendWeights(), "metrics", degrade=False)
-    scorer = Scorer(measurer, backend, Ready(), design, admission, outcomes)
+    scorer = Scorer(measurer, backend, Ready(), DESIGN, admission, outcomes)
     scoring = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
     await asyncio.wait_for(backend.asked.wait(), 60)
     scoring.cancel()
@@ -91,7 +92,14 @@ async def test_past_its_deadline_a_caller_is_answered_though_triton_is_not_done(
     measurer: FaceMeasurer, face: bytes
 ) -> None:
     backend, admission, outcomes = SlowBackend(), Admission(2, 10**9), Outcomes()
-    scorer = Scorer(measurer, backend, Ready(), Design(BlendWeights(), "metrics", degrade=True), admission, outcomes)
+    scorer = Scorer(
+        measurer,
+        backend,
+        Ready(),
+        replace(DESIGN, degrade=True),
+        admission,
+        outcomes,
+    )
     await scorer.measure(face, FAST, Deadline(60))
     with pytest.raises(Problem) as problem:
         await scorer.score(face, FAST, Deadline(2))
@@ -110,12 +118,19 @@ async def test_a_call_that_fails_after_its_caller_has_left_is_no_news(measurer: 
             self, pixels: NDArray[np.uint8], *, timeout: float, embedding: bool, attributes: tuple[str, ...]
         ) -> Holistic:
             await super().infer(pixels, timeout=timeout, embedding=embedding, attributes=attributes)
-            raise TritonUnavailableError("killed")
+            raise HolisticUnavailableError("killed")
 
     news: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: news.append(context))
     backend, admission = FailingBackend(), Admission(1, 10**9)
-    scorer = Scorer(measurer, backend, Ready(), Design(BlendWeights(), "metrics", degrade=False), admission, Outcomes())
+    scorer = Scorer(
+        measurer,
+        backend,
+        Ready(),
+        DESIGN,
+        admission,
+        Outcomes(),
+    )
     scoring = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
     await asyncio.wait_for(backend.asked.wait(), 60)
     scoring.cancel()
@@ -141,9 +156,8 @@ async def test_while_photos_wait_to_be_measured_the_measured_ones_go_to_triton_t
             return await super().infer(pixels, timeout=timeout, embedding=embedding, attributes=attributes)
 
     backend = CountingBackend()
-    design = Design(BlendWeights(), "metrics", degrade=False)
     gathering = Gathering(threads=1, size=3, seconds=60)
-    scorer = Scorer(measurer, backend, Ready(), design, gathering=gathering)
+    scorer = Scorer(measurer, backend, Ready(), DESIGN, gathering=gathering)
     tasks = [asyncio.create_task(scorer.score(face, FAST, Deadline(60))) for _ in range(5)]
     await asyncio.wait_for(backend.asked.wait(), 60)
     await asyncio.sleep(0)
@@ -165,7 +179,7 @@ async def test_a_photo_that_a_thread_still_decodes_keeps_its_permit(face: bytes)
 
     measurer = SlowMeasurer(1, ImageLimits(), 1, "metrics")
     admission = Admission(10, 2 * 512 * 512)
-    scorer = Scorer(measurer, SlowBackend(), Ready(), Design(BlendWeights(), "metrics", degrade=False), admission)
+    scorer = Scorer(measurer, SlowBackend(), Ready(), DESIGN, admission)
     first = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
     assert await asyncio.to_thread(measurer.begun.wait, 60)
     # The second never reaches the only thread, so nothing works on it when its time is up.

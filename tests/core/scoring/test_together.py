@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facestats.holistic.triton import Holistic, TritonDeadlineError, TritonRequestError
-from facestats.scoring.pipeline import HolisticBackend
+from facestats.holistic.backend import Holistic, HolisticBackend, HolisticDeadlineError, HolisticRequestError
 from facestats.scoring.together import Together
 
 
@@ -83,7 +82,7 @@ async def test_who_asks_after_leaving_is_refused_and_others_are_not_held_up() ->
     together = Together(Echo(), 2)
     with together.seat() as gone:
         pass
-    with pytest.raises(TritonDeadlineError):
+    with pytest.raises(HolisticDeadlineError):
         await ask(gone, crops(1))
     with together.seat() as staying:
         assert (await ask(staying, crops(3))).score.tolist() == [3]
@@ -105,9 +104,9 @@ async def test_no_call_is_larger_than_a_batch_and_faces_of_a_photo_stay_together
 async def test_a_call_that_fails_fails_for_each_of_its_photos() -> None:
     class Failing(Echo):
         async def infer(self, pixels: NDArray[np.uint8], **_: object) -> Holistic:
-            raise TritonRequestError("out of memory")
+            raise HolisticRequestError("out of memory")
 
     together = Together(Failing(), 2)
     with together.seat() as first, together.seat() as second:
         failures = await asyncio.gather(ask(first, crops(1)), ask(second, crops(2)), return_exceptions=True)
-    assert [type(failure) for failure in failures] == [TritonRequestError] * 2
+    assert [type(failure) for failure in failures] == [HolisticRequestError] * 2

@@ -11,9 +11,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from facestats_local_triton.backends.onnxruntime.configuration import model_path, read_session_settings
-from facestats_local_triton.backends.onnxruntime.session import graph_tensors, open_session, register_cpu_arena
-from facestats_local_triton.backends.onnxruntime.tensors import check_tensors
+from facestats.models.session_settings import model_path, read_session_settings
+from facestats.models.sessions import open_session, register_cpu_arena
+from facestats_local_triton.backends.onnxruntime.tensors import check_tensors, graph_tensors
 
 Feed = dict[str, NDArray[Any]]
 

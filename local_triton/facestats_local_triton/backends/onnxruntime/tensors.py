@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facestats_local_triton.backends.onnxruntime.configuration import ConfigurationError
+from facestats.models.session_settings import ConfigurationError
 
 WILDCARD = -1
 """A dimension of any size."""
@@ -44,6 +44,18 @@ class GraphTensor:
     name: str
     type: str
     shape: tuple[int, ...]
+
+
+def graph_tensors(arguments: list[Any]) -> list[GraphTensor]:
+    """ONNX Runtime's description of inputs or outputs, with -1 for symbolic dimensions."""
+    return [
+        GraphTensor(
+            argument.name,
+            argument.type,
+            tuple(size if isinstance(size, int) and size >= 0 else WILDCARD for size in argument.shape),
+        )
+        for argument in arguments
+    ]
 
 
 def check_tensors(config: Mapping[str, Any], inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor]) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from benchmarks.mutations import mutants, seed_images
 from facestats.images.imaging import ImageError, decode_image
-from facestats_gateway.logging import configure_logging
+from facestats.logging import configure_logging
 
 configure_logging("info", "json")
 tiffs = [data for data in seed_images(Path(sys.argv[1])) if data[:2] in (b"II", b"MM")]

@@ -1,4 +1,4 @@
-"""The model repository on disk."""
+"""A folder is made a model repository."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from facestats.models.repository import ENSEMBLES, tracked_models
 from facestats_export.errors import ExportError
-from facestats_export.repository import (
-    ENSEMBLES,
-    prepare_repository,
-    read_config,
-    read_parameters,
-    tracked_models,
-    versions,
-)
+from facestats_export.preparation import prepare_repository
 
 
 def test_another_folder_gets_the_tracked_files_only(root: Path, tmp_path: Path) -> None:
@@ -46,21 +40,3 @@ def test_what_is_no_repository_is_refused(root: Path, tmp_path: Path) -> None:
         prepare_repository(tmp_path / "file", root / "model_repository")
     with pytest.raises(ExportError, match="is missing"):
         prepare_repository(tmp_path / "output", tmp_path / "nothing")
-
-
-def test_versions_are_numbers_with_a_graph(tmp_path: Path) -> None:
-    for name in ("1", "10", "2", ".staged-3", "notes"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "model.onnx").touch()
-    (tmp_path / "4").mkdir()
-    assert versions(tmp_path) == [1, 2, 10]
-
-
-def test_damaged_configurations_are_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "configs").mkdir()
-    assert read_parameters(tmp_path) == {}
-    (tmp_path / "configs" / "exported.pbtxt").write_text("name: ")
-    with pytest.raises(ExportError, match="cannot be read"):
-        read_parameters(tmp_path)
-    with pytest.raises(ExportError, match="cannot be read"):
-        read_config(tmp_path / "nothing.pbtxt")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from facestats_local_triton.backends.onnxruntime.configuration import (
+from facestats.models.session_settings import (
     Accelerator,
     ConfigurationError,
     SessionSettings,

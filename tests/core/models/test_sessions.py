@@ -6,14 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from facestats_local_triton.backends.onnxruntime.configuration import Accelerator, ConfigurationError, SessionSettings
-from facestats_local_triton.backends.onnxruntime.session import (
+from facestats.models.session_settings import Accelerator, ConfigurationError, SessionSettings
+from facestats.models.sessions import (
     execution_providers,
-    graph_tensors,
     open_session,
     session_options,
 )
-from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor
+from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor, graph_tensors
 from tests.local_triton.tiny_models import save_scale
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"

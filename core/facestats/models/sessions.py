@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
 
-from facestats_local_triton.backends.onnxruntime.configuration import Accelerator, ConfigurationError, SessionSettings
-from facestats_local_triton.backends.onnxruntime.tensors import WILDCARD, GraphTensor
+from facestats.models.session_settings import Accelerator, ConfigurationError, SessionSettings
 
 _LEVELS = {
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -129,18 +127,6 @@ def execution_providers(settings: SessionSettings, kind: str, device: int, avail
                 "(onnxruntime-gpu and its CUDA libraries for KIND_GPU; KIND_CPU needs neither)"
             )
     return [*providers, ("CPUExecutionProvider", {})]
-
-
-def graph_tensors(arguments: list[Any]) -> list[GraphTensor]:
-    """ONNX Runtime's description of inputs or outputs, with -1 for symbolic dimensions."""
-    return [
-        GraphTensor(
-            argument.name,
-            argument.type,
-            tuple(size if isinstance(size, int) and size >= 0 else WILDCARD for size in argument.shape),
-        )
-        for argument in arguments
-    ]
 
 
 def _tensorrt_options(accelerator: Accelerator, device: int) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""The receipt of a score: one hash over everything that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from facestats.geometry import GeometryDesign
+from facestats.geometry.reference import data_sha256
+from facestats.holistic.provenance import UNKNOWN, Provenance
+from facestats.images.alignment import ALIGNMENT_ID
+from facestats.scoring.blend import BlendWeights
+
+_FROM_THE_EXPORT = ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a score is made, by the operator's choice.
+
+    Attributes:
+        blend: Shares of the halves.
+        geometry: Which geometric score.
+        degrade: Whether geometry answers alone while the models are away.
+        reduced_decode_side: Side down to which JPEGs may be decoded at a smaller scale, pixels; 0: never.
+    """
+
+    blend: BlendWeights
+    geometry: GeometryDesign
+    degrade: bool
+    reduced_decode_side: int
+
+
+def receipt(provenance: Provenance, design: Design) -> str:
+    """One hash over weights, graphs, calibration, how pixels are made, geometry with its data, and the blend.
+
+    Equal receipts mean comparable scores. ``unknown`` when the graphs are unknown.
+
+    Args:
+        provenance: What computes the holistic half.
+        design: How the score is made.
+    """
+    if "graphs" not in provenance.parameters:
+        return UNKNOWN
+    parts = {name: provenance.get(name) for name in _FROM_THE_EXPORT}
+    parts |= {
+        "alignment": ALIGNMENT_ID,
+        "decoding": str(design.reduced_decode_side),
+        "geometry": design.geometry,
+        "geometry_data": _geometry_data(),
+        "blend": f"{design.blend.geometric}:{design.blend.holistic}",
+    }
+    return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _geometry_data() -> str:
+    return data_sha256()
