@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from facestats.faces.options import ScoreOptions
+from facestats.holistic.backend import HolisticUnavailableError
 from facestats.holistic.onnx import OnnxBackend, ServedGraphs, check_golden_case, read_served_graphs
 from facestats.scoring.receipt import receipt
 from facestats_bulk.blocks import Block
@@ -90,7 +91,7 @@ def test_models_that_answer_differently_than_exported_are_refused(graphs: Served
     backend = OnnxBackend(graphs, 1)
     try:
         asyncio.run(check_golden_case(backend, graphs.provenance))
-        with pytest.raises(BulkError, match="answer differently here: the score is"):
+        with pytest.raises(HolisticUnavailableError, match="answer differently here: the score is"):
             asyncio.run(check_golden_case(backend, wrong.provenance))
     finally:
         backend.close()
