@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,18 +60,23 @@ class StartedStack:
         repository: The exported model repository to serve.
         settings: Further ``FACESTATS_...`` variables.
         log: File for its output.
+        arguments: Further arguments of the command.
     """
 
-    def __init__(self, repository: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, repository: Path, log: Path, settings: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+    ) -> None:
         self._repository = repository
         self._log = log
         self._settings = dict(settings or {})
+        self._arguments = tuple(arguments)
 
     def __enter__(self) -> Stack:
         port, grpc, http, metrics = free_ports(4)
         command = [
             *(sys.executable, "-m", "facestats_cli", "up", "--repository", str(self._repository), "--port", str(port)),
             *("--triton-grpc-port", str(grpc), "--triton-http-port", str(http), "--triton-metrics-port", str(metrics)),
+            *self._arguments,
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -27,7 +27,8 @@ def measure(folder: Path) -> dict[tuple[int, str], list[Sample]]:
     """Samples of each concurrency and way, interleaved over the rounds."""
     inputs = Workload(PHOTO).write_perf_analyzer_inputs(folder)
     samples: dict[tuple[int, str], list[Sample]] = {}
-    with StartedStack(exported_repository(PRECISION), folder / "service.log") as stack:
+    opened = ("--open-triton-api", "shared-memory")
+    with StartedStack(exported_repository(PRECISION), folder / "service.log", arguments=opened) as stack:
         load = TritonLoad(stack.grpc, stack.http, stack.triton, inputs)
         for _ in range(ROUNDS):
             for concurrency in CONCURRENCIES:

@@ -32,11 +32,13 @@ class Stack:
         repository: The exported model repository it serves.
         settings: Further ``FACESTATS_...`` variables.
         wrapper: Command in front of it, for example one that gives it a namespace of its own.
+        arguments: Further arguments of the command.
     """
 
     repository: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     wrapper: Sequence[str] = ()
+    arguments: Sequence[str] = ()
     port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
@@ -58,6 +60,7 @@ class Stack:
             ),
             *("--triton-grpc-port", str(self.grpc_port), "--triton-http-port", str(self.http_port)),
             *("--triton-metrics-port", str(self.metrics_port)),
+            *self.arguments,
         ]
         self._listening = threading.Event()
         self.process = subprocess.Popen(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from facestats_export.errors import ExportError
 from facestats_gateway.command import GatewayServer, port_is_free, require_address
 from facestats_gateway.settings import Settings
 from facestats_local_triton.bound_process import bound
+from facestats_local_triton.exposure import ClosableApi
 from facestats_local_triton.server import TritonError, TritonPorts, TritonServer
 from facestats_local_triton.tuning import TUNING_FILE, apply_tuning, load_tuning
 
@@ -29,6 +30,17 @@ START_TIMEOUT = 120.0
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 
 
+def check_apis(given: list[str] | None) -> list[str] | None:
+    """Refuses names that are no calls of Triton's that can be closed.
+
+    Raises:
+        typer.BadParameter: One of them is not.
+    """
+    if unknown := set(given or ()) - set(get_args(ClosableApi)):
+        raise typer.BadParameter(f"{', '.join(get_args(ClosableApi))} can be opened; not {', '.join(sorted(unknown))}.")
+    return given
+
+
 def up(
     host: Annotated[str, typer.Option(envvar="FACESTATS_HOST", help="Address the gateway listens on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="FACESTATS_PORT", help="Port of the gateway; 0: a free one.")] = 8080,
@@ -36,6 +48,14 @@ def up(
     triton_http_port: Annotated[int | None, typer.Option(help="Triton's HTTP port (8000 if free).")] = None,
     triton_metrics_port: Annotated[int | None, typer.Option(help="Triton's metrics port (8002 if free).")] = None,
     repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path("model_repository"),
+    open_triton_api: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Calls of Triton's to leave open on this machine, for example to measure. May be repeated.",
+            metavar="|".join(get_args(ClosableApi)),
+            callback=check_apis,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option(help="Show Triton's whole log, not only warnings and errors.")] = False,
 ) -> None:
     """Starts everything and serves until Ctrl-C or SIGTERM."""
@@ -60,7 +80,9 @@ def up(
             console.print(f"[dim]triton[/] {escape(line)}", soft_wrap=True)
 
     try:
-        with TritonServer(repository, ports, log=show) as triton:
+        with TritonServer(
+            repository, ports, open_apis=cast(list[ClosableApi], open_triton_api or []), log=show
+        ) as triton:
             console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
             triton.wait_ready(START_TIMEOUT)
             server = GatewayServer(settings, on_listening=announce)

@@ -23,6 +23,10 @@ SHARED_MEMORY = Path("/dev/shm")
 """Where POSIX shared-memory regions are files."""
 
 _KILL_TIMEOUT = 10.0
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+,@-]+")
+"""Paths that survive a shell and an interpreter without a locale, through both of which Triton starts its stubs."""
+
+_PLAIN_FOLDERS = ("/tmp",)
 _PATTERN = re.compile(r"triton_facestats_(?P<namespace>\d+)_(?P<pid>\d+)_(?P<started>\d+)_(?P<server>[0-9a-f]{8})_")
 
 
@@ -64,7 +68,7 @@ class Owner:
     @property
     def run_directory(self) -> Path:
         """A folder for this owner's files while it runs."""
-        return Path(tempfile.gettempdir()) / self.prefix
+        return _run_root() / self.prefix
 
     @property
     def provably_dead(self) -> bool:
@@ -117,10 +121,16 @@ def clean_after_dead_owners() -> list[str]:
     Returns:
         What was removed, one description each.
     """
-    names = [path.name for path in (*SHARED_MEMORY.iterdir(), *Path(tempfile.gettempdir()).iterdir())]
+    names = [path.name for path in (*SHARED_MEMORY.iterdir(), *_run_root().iterdir())]
     owners = {owner for name in names if (owner := Owner.of(name)) is not None}
     owners |= {owner for _, owner in _owned_processes()}
     return [removed for owner in owners if owner.provably_dead for removed in owner.clean()]
+
+
+def _run_root() -> Path:
+    """The folder for temporary files, or the system's where the path of that one is not plain."""
+    folders = [tempfile.gettempdir(), *_PLAIN_FOLDERS]
+    return Path(next(folder for folder in folders if _PLAIN_PATH.fullmatch(folder)))
 
 
 def _owned_processes() -> Iterator[tuple[psutil.Process, Owner]]:

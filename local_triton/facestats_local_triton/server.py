@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from facestats_local_triton.bound_process import bound
 from facestats_local_triton.errors import TritonError
+from facestats_local_triton.exposure import LOOPBACK, ClosableApi, closing_arguments, require_closed
 from facestats_local_triton.installation import find_installation
 from facestats_local_triton.log import ServerLog
 from facestats_local_triton.ownership import Owner, clean_after_dead_owners
 
 __all__ = ["TritonError", "TritonPorts", "TritonServer"]
-
-LOOPBACK = "127.0.0.1"
 
 EXIT_TIMEOUT = 10
 """Seconds Triton may finish what is in flight when it is told to stop."""
@@ -69,12 +69,14 @@ class TritonServer:
     Args:
         repository: The model repository.
         ports: Where to listen.
-        host: Address to listen on, for gRPC, HTTP and metrics alike. Triton has no access control: anything but
-            loopback hands the models to the network.
+        host: Address to listen on, for gRPC, HTTP and metrics alike: a loopback address.
+        accept_known_holes: Lets ``host`` be another address. This release of Triton has known holes, one of which lets
+            any caller end it for everybody (``SECURITY.md``), and no access control.
+        open_apis: Groups of calls that are not closed, for example ``shared-memory`` to measure it.
         model_config_name: Triton reads ``configs/<name>.pbtxt`` of each model, and ``config.pbtxt`` of a model without.
         poll_seconds: How often the repository is looked through for new model versions and changed configurations;
             ``None`` serves what was there at the start. Loading and unloading over the network is off either way.
-        extra_args: Further arguments of ``tritonserver``.
+        extra_args: Further arguments of ``tritonserver``, but none that decides who may call what.
         log: Called with each line of Triton's log, from other threads but never at once; the launcher's own lines have
             Triton's form (``W1231 23:59:59.000000 pid local_triton] "..."``).
         restart: Whether to restart a server that crashes after :meth:`wait_ready` has succeeded.
@@ -90,6 +92,8 @@ class TritonServer:
         ports: TritonPorts,
         *,
         host: str = LOOPBACK,
+        accept_known_holes: bool = False,
+        open_apis: Collection[ClosableApi] = (),
         model_config_name: str = "exported",
         poll_seconds: int | None = 2,
         extra_args: Sequence[str] = (),
@@ -100,6 +104,8 @@ class TritonServer:
         self.ports = ports
         self.host = host
         self.restarts = 0
+        self._accept_known_holes = accept_known_holes
+        self._open_apis = open_apis
         self._model_config_name = model_config_name
         self._poll_seconds = poll_seconds
         self._extra_args = tuple(extra_args)
@@ -132,8 +138,10 @@ class TritonServer:
         """Cleans up after dead predecessors and starts the server, without waiting for it.
 
         Raises:
-            TritonError: Triton is not installed, the repository is missing, or this server was started before.
+            TritonError: Triton is not installed, the repository is missing, this server was started before, or it would
+                be open to others.
         """
+        require_closed(self.host, self._extra_args, self._accept_known_holes)
         if self._supervisor is not None:
             raise TritonError("This TritonServer has been started before; make a new one.")
         if not self.repository.is_dir():
@@ -143,6 +151,8 @@ class TritonServer:
             self._log.say("W", f"removed what a killed predecessor left: {removed}")
         backends = self.owner.run_directory / "backends"
         installation.lay_out_backends(backends)
+        # Triton starts its stubs through a shell and by words of ASCII: a path of the user's own may be neither.
+        (self.owner.run_directory / "models").symlink_to(self.repository.resolve())
         command = [str(installation.server), *self._arguments(backends)]
         environment = installation.environment(os.environ)
         # The kernel watches the *thread* that starts a child, so the one that starts it must live as long as this
@@ -186,12 +196,21 @@ class TritonServer:
             if ready.status != 200:
                 return False
             # Another server may hold the port while ours fails to get it.
-            connection.request("GET", "/v2")
-            return bool(json.loads(connection.getresponse().read())["name"] == self.owner.prefix)
-        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return self._listens_on(self.ports.http)
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+
+    def _listens_on(self, port: int) -> bool:
+        process = self._process
+        if process is None:
+            return False
+        try:
+            sockets = psutil.Process(process.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
 
     def stop(self) -> None:
         """Ends the server with its stubs and shared memory; returns when nothing is left. May be called again."""
@@ -224,8 +243,7 @@ class TritonServer:
             ]
         )
         return [
-            f"--id={self.owner.prefix}",
-            f"--model-repository={self.repository.resolve()}",
+            f"--model-repository={self.owner.run_directory / 'models'}",
             f"--model-config-name={self._model_config_name}",
             *changes,
             f"--backend-directory={backends}",
@@ -238,6 +256,7 @@ class TritonServer:
             f"--http-port={self.ports.http}",
             f"--metrics-address={self.host}",
             f"--metrics-port={self.ports.metrics}",
+            *closing_arguments(self._open_apis),
             # At the start all models must load: only then does Triton begin to listen.
             "--exit-on-error=true",
             f"--exit-timeout-secs={EXIT_TIMEOUT}",

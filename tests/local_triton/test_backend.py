@@ -91,7 +91,14 @@ def ports(log: LogWatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
     write_repository(repository)
     # What is refused here keeps a strictly ready server from being ready.
     server_args = ["--strict-readiness=false", "--exit-on-error=false"]
-    server = TritonServer(repository, TritonPorts.free(), poll_seconds=None, extra_args=server_args, log=log)
+    server = TritonServer(
+        repository,
+        TritonPorts.free(),
+        poll_seconds=None,
+        open_apis=["model-repository"],
+        extra_args=server_args,
+        log=log,
+    )
     with server:
         server.wait_ready(60)
         yield server.ports

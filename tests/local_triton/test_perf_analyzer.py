@@ -26,12 +26,14 @@ def test_bundled_libraries_get_the_names_it_asks_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_measures_a_running_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shared_memory", ["none", "system"])
+def test_measures_a_running_server(tmp_path: Path, shared_memory: str) -> None:
     add_scale_model(tmp_path / "models")
     report = tmp_path / "report.csv"
-    with TritonServer(tmp_path / "models", TritonPorts.free()) as server:
+    with TritonServer(tmp_path / "models", TritonPorts.free(), open_apis=["shared-memory"]) as server:
         server.wait_ready(60)
         measurement = ["--measurement-mode", "count_windows", "--measurement-request-count", "50", "-s", "999"]
+        measurement += ["--shared-memory", shared_memory, "--output-shared-memory-size", "1024"]
         target = ["-m", "scale", "-i", "grpc", "-u", f"127.0.0.1:{server.ports.grpc}", "-f", str(report)]
         result = run_perf_analyzer([*target, *measurement], timeout=120)
         refused = run_perf_analyzer([*target[:1], "absent", *target[2:]], timeout=120)

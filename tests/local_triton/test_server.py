@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import tritonclient.grpc
 
+from facestats_local_triton.exposure import ClosableApi
 from facestats_local_triton.ownership import Owner
 from facestats_local_triton.server import TritonError, TritonPorts, TritonServer
 from tests.local_triton.tiny_models import add_scale_model, save_scale, scale_config
@@ -100,7 +102,8 @@ def test_listens_on_loopback_only(repository: Path) -> None:
 
 @pytest.mark.parametrize("poll_seconds", [None, 1])
 def test_models_cannot_be_loaded_or_unloaded_over_the_network(repository: Path, poll_seconds: int | None) -> None:
-    with TritonServer(repository, TritonPorts.free(), poll_seconds=poll_seconds) as server:
+    opened: list[ClosableApi] = ["model-repository"]
+    with TritonServer(repository, TritonPorts.free(), poll_seconds=poll_seconds, open_apis=opened) as server:
         server.wait_ready(READY_TIMEOUT)
         for action in ("load", "unload"):
             url = f"http://127.0.0.1:{server.ports.http}/v2/repository/models/scale/{action}"
@@ -108,6 +111,50 @@ def test_models_cannot_be_loaded_or_unloaded_over_the_network(repository: Path, 
             assert answer.status_code >= 400
             assert "not allowed" in answer.text
         assert scale(server.ports) == [2, 4]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "triton.example.com"])
+def test_another_address_than_loopback_is_refused(repository: Path, host: str) -> None:
+    with pytest.raises(TritonError, match=rf"'{host}': .*known holes.*loopback only"):
+        TritonServer(repository, TritonPorts.free(), host=host).start()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--http-address=0.0.0.0", "--grpc-address=::", "--allow-sagemaker=true", "--http-restricted-api=health,a=b"],
+)
+def test_further_arguments_open_nothing(repository: Path, argument: str) -> None:
+    with pytest.raises(TritonError, match=argument.partition("=")[0]):
+        TritonServer(repository, TritonPorts.free(), extra_args=[argument]).start()
+
+
+def test_who_accepts_the_holes_may_listen_everywhere(repository: Path) -> None:
+    with TritonServer(repository, TritonPorts.free(), host="0.0.0.0", accept_known_holes=True) as server:
+        server.wait_ready(READY_TIMEOUT)
+        assert scale(server.ports) == [2, 4]
+
+
+def test_answers_by_triton_s_own_name_as_nvidia_s_health_examples_ask(repository: Path) -> None:
+    with TritonServer(repository, TritonPorts.free()) as server:
+        server.wait_ready(READY_TIMEOUT)
+        with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.ports.grpc}") as client:
+            assert client.is_server_live()
+            assert client.is_server_ready()
+            assert client.is_model_ready("scale")
+            assert client.get_server_metadata(as_json=True)["name"] == "triton"
+        assert httpx.get(f"http://127.0.0.1:{server.ports.http}/v2").json()["name"] == "triton"
+
+
+@pytest.mark.parametrize("name", ["my models", "modèles", "модели 模型", "a;b $HOME `id` 'c' \"d\"", "-n"])
+def test_a_repository_of_any_path(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_scale_model(tmp_path / name / "models")
+    (tmp_path / name / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name / "temporary"))
+    monkeypatch.setenv("LC_ALL", "C")
+    with TritonServer(tmp_path / name / "models", TritonPorts.free(), poll_seconds=1) as server:
+        server.wait_ready(READY_TIMEOUT)
+        assert scale(server.ports) == [2, 4]
+    assert traces(server.owner) == []
 
 
 def test_exported_configuration_is_preferred_and_config_pbtxt_the_fallback(repository: Path) -> None:
@@ -266,7 +313,7 @@ def test_what_a_killed_launcher_and_server_left_goes_at_the_next_start_and_nothi
         launcher.kill()
         launcher.communicate()
         assert dead.regions(), "nothing was left, so nothing is tested"
-        with TritonServer(repository, TritonPorts.free(), log=log) as following:
+        with TritonServer(repository, TritonPorts.free(), open_apis=["model-repository"], log=log) as following:
             following.wait_ready(READY_TIMEOUT)
             assert traces(dead) == []
             assert log.matching("removed what a killed predecessor left: shared memory")
