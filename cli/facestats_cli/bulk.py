@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from facestats.environment import settings_problem
 from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
 from facestats.geometry import CaptureMode, Sex
-from facestats.settings import ScoringSettings, settings_problem
+from facestats.settings import ScoringSettings
 from facestats_cli.failure import fail
 
 if TYPE_CHECKING:

@@ -125,7 +125,7 @@ def check_settings() -> Iterator[Finding]:
     """Whether the ``FACESTATS_...`` variables make sense."""
     from pydantic import ValidationError
 
-    from facestats.settings import settings_problem
+    from facestats.environment import caller_s_key_only, settings_problem, unknown_variables
     from facestats_gateway.settings import Settings
 
     given = sorted(name for name in os.environ if name.startswith("FACESTATS_"))
@@ -133,16 +133,24 @@ def check_settings() -> Iterator[Finding]:
         Settings()
     except ValidationError as error:
         yield Finding("Settings", "problem", settings_problem(error), "correct or unset these variables")
-        return
-    # Names only: a value may be an API key.
-    yield Finding("Settings", "ok", f"from the environment: {', '.join(given)}" if given else "all defaults")
+    else:
+        # Names only: a value may be an API key.
+        yield Finding("Settings", "ok", f"from the environment: {', '.join(given)}" if given else "all defaults")
+    if unknown := unknown_variables(os.environ, Settings.model_fields):
+        advice = "correct or unset these variables; docs/settings.md lists all"
+        yield Finding("Settings", "note", f"no such setting: {', '.join(map(str, unknown))}", advice)
+    if caller_s_key_only(os.environ):
+        said = "FACESTATS_API_KEY is a caller's key; the service itself has none and lets everybody in"
+        yield Finding("Settings", "note", said, "set FACESTATS_API_KEYS to protect it: facestats key NAME")
 
 
 def check_memory(shared_memory: Path = SHARED_MEMORY) -> Iterator[Finding]:
     """Whether there is room for the models and for the Python backend's tensors."""
     import psutil
 
-    available = psutil.virtual_memory().available
+    from facestats.machine import usable_memory
+
+    available = min(psutil.virtual_memory().available, usable_memory())
     enough = available >= MIN_MEMORY
     yield Finding(
         "Memory",

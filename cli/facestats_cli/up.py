@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from facestats.environment import settings_problem
 from facestats.models.repository import live_version
-from facestats.settings import settings_problem
 from facestats_cli.failure import fail
 from facestats_export.errors import ExportError
 from facestats_gateway.command import GatewayServer, port_is_free, require_address

@@ -8,17 +8,18 @@ namespace: names stay flat, in the environment and as attributes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facestats.deadline import Deadline
+from facestats.environment import PREFIX
 from facestats.geometry import GeometryDesign
 from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.imaging import ImageLimits
+from facestats.machine import default_threads
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.receipt import Design
 
@@ -29,7 +30,7 @@ MOST_FACES = 32
 class SettingsGroup(BaseSettings):
     """Base of the groups; each field's description is its documentation."""
 
-    model_config = SettingsConfigDict(env_prefix="FACESTATS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
 
 class ModelServerSettings(SettingsGroup):
@@ -112,9 +113,10 @@ class MeasuringSettings(SettingsGroup):
     """Measuring."""
 
     threads: int = Field(
-        default_factory=lambda: max(2, os.cpu_count() or 1),
+        default_factory=default_threads,
         ge=1,
-        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core).",
+        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core that the "
+        "process may use, as far as its memory allows, at least two).",
     )
 
 
@@ -146,9 +148,3 @@ class ScoringSettings(ModelServerSettings, ScoreSettings, PhotoSettings, Measuri
     def design(self) -> Design:
         """How a score is made."""
         return Design(self.blend, self.geometry, self.degrade == "geometric", self.reduced_decode_side)
-
-
-def settings_problem(error: ValidationError) -> str:
-    """One sentence naming each wrong setting."""
-    said = "; ".join(f"FACESTATS_{str(item['loc'][-1]).upper()}: {item['msg']}" for item in error.errors())
-    return f"a setting is wrong: {said}."

@@ -24,6 +24,8 @@ the OpenAPI document carries the same under `x-settings` and `x-problem-types`.
 ## Settings and limits
 
 All come from the environment, and every default works. A wrong value ends the start with one sentence that names it.
+A variable that is none of these is named in the log at the start and by `facestats doctor`, with what was meant.
+Computed defaults follow the process's affinity and its container's CPU and memory limits.
 Bulk scoring reads the groups that decide a score (model server, score, photos), the gateway all of them.
 """
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
@@ -57,9 +57,16 @@ def parse_rate_limit(text: str) -> RateLimitItem | None:
     """Reads the setting ``rate_limit``, e.g. ``600/minute``; ``None`` when empty.
 
     Raises:
-        ValueError: It is not a rate.
+        ValueError: It is not one rate of at least 1.
     """
-    return parse(text) if text.strip() else None
+    if not text.strip():
+        return None
+    rates = parse_many(text)
+    if len(rates) > 1:
+        raise ValueError(f"'{text}' holds several rates; one is counted, such as 600/minute")
+    if rates[0].amount < 1:
+        raise ValueError(f"'{text}' lets nobody in; use at least 1, or leave it empty for no limit")
+    return rates[0]
 
 
 def new_api_key(name: str) -> tuple[str, str]:

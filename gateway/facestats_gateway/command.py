@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
 
-from facestats.settings import settings_problem
+from facestats.environment import caller_s_key_only, settings_problem, unknown_variables
 from facestats_cli.failure import fail
 from facestats_gateway.settings import Settings
 
@@ -49,6 +51,7 @@ class GatewayServer(uvicorn.Server):
         from facestats_gateway.connections import patient_connections
 
         configure_logging(settings.log_level, settings.log_format)
+        warn_of_variables(os.environ)
         super().__init__(
             uvicorn.Config(
                 create_app(settings),
@@ -78,6 +81,15 @@ class GatewayServer(uvicorn.Server):
             # Asked of the socket: port 0 means any.
             port = self.servers[0].sockets[0].getsockname()[1]
             self._on_listening(local_url(self.config.host, port))
+
+
+def warn_of_variables(environment: Mapping[str, str]) -> None:
+    """Logs the variables that set nothing, and what was probably meant: a misspelt setting leaves a door open."""
+    log = structlog.get_logger("facestats.settings")
+    for variable in unknown_variables(environment, Settings.model_fields):
+        log.warning("unknown setting", variable=variable.name, meant=variable.meant or None)
+    if caller_s_key_only(environment):
+        log.warning("FACESTATS_API_KEY is a caller's; the service's keys are FACESTATS_API_KEYS, and it has none")
 
 
 def local_url(host: str, port: int) -> str:

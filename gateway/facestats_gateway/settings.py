@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from facestats.settings import MeasuringSettings, ScoringSettings, SettingsGroup
 from facestats_gateway.access import ApiKey, parse_api_keys, parse_rate_limit
+from facestats_gateway.addresses import check_endpoint, check_origins, check_trusted_proxies, comma_list
 
 
 class ListeningSettings(SettingsGroup):
@@ -84,6 +85,18 @@ class CallerSettings(SettingsGroup):
         parse_rate_limit(text)
         return text
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, text: str) -> str:
+        check_trusted_proxies(text)
+        return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_cors_origins(cls, text: str) -> str:
+        check_origins(text)
+        return text
+
     @property
     def keys(self) -> tuple[ApiKey, ...]:
         """The API keys that are accepted; none: no key is needed."""
@@ -92,7 +105,7 @@ class CallerSettings(SettingsGroup):
     @property
     def origins(self) -> list[str]:
         """The origins that CORS lets in."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return comma_list(self.cors_origins)
 
 
 class ConnectionSettings(SettingsGroup):
@@ -121,6 +134,12 @@ class LogSettings(SettingsGroup):
         description="OTLP/HTTP address OpenTelemetry traces are sent to, e.g. `http://collector:4318/v1/traces`; "
         "empty: no traces.",
     )
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _check_trace_endpoint(cls, text: str) -> str:
+        check_endpoint(text)
+        return text
 
 
 class Settings(ListeningSettings, ScoringSettings, CapacitySettings, CallerSettings, ConnectionSettings, LogSettings):

@@ -80,6 +80,28 @@ def test_installed_libraries_are_as_declared() -> None:
     assert finding.level == "ok", finding.said
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("FACESTATS_RATELIMIT", "FACESTATS_RATE_LIMIT"),
+        ("FACESTATS_CORS", "FACESTATS_CORS_ORIGINS"),
+        ("FACE_STATS_API_KEYS", "FACESTATS_API_KEYS"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_no_tick(monkeypatch: pytest.MonkeyPatch, variable: str, meant: str) -> None:
+    monkeypatch.setenv(variable, "secret")
+    noted = [finding for finding in doctor.check_settings() if finding.level == "note"]
+    assert [finding.said for finding in noted] == [f"no such setting: {variable} (did you mean {meant}?)"]
+
+
+def test_a_caller_s_key_protects_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESTATS_API_KEY", "secret")
+    (note,) = [finding for finding in doctor.check_settings() if finding.level == "note"]
+    assert "lets everybody in" in note.said
+    monkeypatch.setenv("FACESTATS_API_KEYS", f"web:{'0' * 64}")
+    assert all(finding.level == "ok" for finding in doctor.check_settings())
+
+
 def test_wrong_setting_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESTATS_PORT", "seventy")
     (finding,) = doctor.check_settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 
 from facestats_cli.main import app
 from facestats_gateway.command import port_is_free, require_address
+from tests.asgi import NO_TRITON
+from tests.gateway_process import GatewayProcess
 
 
 def test_wrong_settings_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,3 +41,16 @@ def test_name_that_is_no_address_is_one_sentence() -> None:
     result = CliRunner().invoke(app, ["gateway", "--host", "no such host.invalid"])
     assert result.exit_code == 1
     assert "'no such host.invalid' is no address of this machine" in result.stderr
+
+
+def test_variables_that_set_nothing_are_logged_at_the_start() -> None:
+    settings = {"FACESTATS_RATELIMIT": "1/hour", "FACESTATS_API_KEY": "secret", "FACESTATS_TRITON_URLS": NO_TRITON}
+    with GatewayProcess(settings | {"FACESTATS_THREADS": "1"}) as gateway:
+        lines = [json.loads(line) for line in gateway.log().splitlines() if line.startswith("{")]
+    said = [line for line in lines if line["logger"] == "facestats.settings"]
+    assert [(line["level"], line.get("variable"), line.get("meant")) for line in said] == [
+        ("warning", "FACESTATS_RATELIMIT", "FACESTATS_RATE_LIMIT"),
+        ("warning", None, None),
+    ]
+    assert "FACESTATS_API_KEYS" in said[1]["event"]
+    assert "secret" not in str(said)
