@@ -17,7 +17,7 @@ from facestats_client.looksmax import calculate_attractiveness_score
 from facestats_client.outcomes import Outcome
 from facestats_client.requests import ScoreOptions
 from facestats_client.results import Face, ModelInfo, ScoreResult
-from facestats_client.triton import TritonScore, TritonScorer
+from facestats_client.triton import TritonScorer
 
 __all__ = [
     "AsyncFaceStatsClient",
@@ -36,7 +36,6 @@ __all__ = [
     "ServiceBusyError",
     "ServiceUnavailableError",
     "ServiceUnreachableError",
-    "TritonScore",
     "TritonScorer",
     "UnauthorizedError",
     "calculate_attractiveness_score",

@@ -1,44 +1,29 @@
-"""The holistic score straight from Triton, without the gateway (needs the ``triton`` extra)."""
+"""Whole photos scored straight by Triton, without the gateway (needs the ``triton`` extra)."""
 
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
 
-from facestats_client.errors import FaceStatsError, ServiceUnreachableError
+from facestats_client.errors import FaceStatsError, ServiceUnreachableError, problem_error
 from facestats_client.images import ImageSource, image_bytes
+from facestats_client.outcomes import Outcome
+from facestats_client.requests import ScoreOptions
+from facestats_client.results import ScoreResult
 
-MODEL = "attractiveness_image"
-"""Ensemble that takes encoded image files, so nothing has to be preprocessed here."""
+MODEL = "psl"
+"""Triton's model of the whole job: an encoded photo in, the gateway's document out."""
 
 _BATCH = 8
 _MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class TritonScore:
-    """Triton's answer for one picture.
-
-    Attributes:
-        score: 0..100; ``nan`` when the picture could not be decoded.
-        raw: The regressor's output in its own unit; ``nan`` likewise.
-        error: Why it could not be decoded; empty when it could.
-    """
-
-    score: float
-    raw: float
-    error: str
-
-
 class TritonScorer:
-    """Sends encoded images to the ``attractiveness_image`` ensemble, which decodes and crops them as the gateway does.
-
-    Triton sees the whole picture, centre-cropped (the gateway's ``crop=full``): there is no face detection, so a
-    picture without a face gets a score too, and scores differ from those of aligned crops. Safe for one thread.
+    """Sends encoded images to Triton's ``psl``, which scores them as the gateway does. Safe for one thread.
 
     Args:
         address: ``host:port`` of Triton's gRPC (8001) or HTTP (8000) endpoint.
@@ -88,44 +73,82 @@ class TritonScorer:
         """Closes the connection."""
         self._client.close()
 
-    def score(self, image: ImageSource) -> float:
-        """The holistic score of one picture, 0..100.
+    def score(self, image: ImageSource, options: ScoreOptions | None = None) -> ScoreResult:
+        """Scores one picture.
+
+        Args:
+            image: A path, an encoded file's bytes, a PIL image, or a [H, W, 3] uint8 RGB array.
+            options: What to ask for.
 
         Raises:
-            FaceStatsError: The picture cannot be decoded, or Triton refused.
+            ProblemError: It cannot be scored; its subclass says why (``NoFaceError``, ``ImageRefusedError``, ...).
+            FaceStatsError: Triton refused the request.
             ServiceUnreachableError: Triton does not answer.
             OSError: The file cannot be read.
         """
-        answer = self._infer([image_bytes(image)])[0]
-        if answer.error:
-            raise FaceStatsError(answer.error)
-        return answer.score
+        (answer,) = self._infer([image_bytes(image)], options or ScoreOptions())
+        if isinstance(answer, FaceStatsError):
+            raise answer
+        return answer
 
-    def score_many(self, images: Iterable[ImageSource]) -> Iterator[TritonScore]:
-        """Scores pictures in their order, several per call; one that cannot be decoded leaves its neighbours unharmed.
+    def score_many(
+        self, images: Iterable[ImageSource], options: ScoreOptions | None = None, *, batch: int = _BATCH
+    ) -> Iterator[Outcome]:
+        """Scores pictures in their order, several a call; one that fails leaves its neighbours unharmed.
+
+        Args:
+            images: Taken as they are needed.
+            options: The same for all.
+            batch: Pictures a call, at most Triton's 32.
 
         Raises:
             FaceStatsError: Triton refused or does not answer.
-            OSError: A file cannot be read.
+            TypeError: Something among ``images`` is no picture.
         """
-        source = iter(images)
-        while batch := [image_bytes(image) for image in islice(source, _BATCH)]:
-            yield from self._infer(batch)
+        source = enumerate(images)
+        while items := list(islice(source, batch)):
+            read = [_read(image) for _, image in items]
+            sent = [data for data in read if isinstance(data, bytes)]
+            answers = iter(self._infer(sent, options or ScoreOptions()) if sent else ())
+            for (index, image), data in zip(items, read, strict=True):
+                answer = next(answers) if isinstance(data, bytes) else data
+                if isinstance(answer, ScoreResult):
+                    yield Outcome(index, image, result=answer)
+                else:
+                    yield Outcome(index, image, error=answer)
 
-    def _infer(self, files: Sequence[bytes]) -> list[TritonScore]:
-        import numpy as np
+    def _infer(self, files: Sequence[bytes], options: ScoreOptions) -> list[ScoreResult | FaceStatsError]:
         from tritonclient.utils import InferenceServerException
 
-        tensor = self._module.InferInput("IMAGE", [len(files), 1], "BYTES")
-        tensor.set_data_from_numpy(np.array([[data] for data in files], dtype=np.object_))
-        outputs = [self._module.InferRequestedOutput(name) for name in ("SCORE", "RAW", "ERROR")]
+        tensors = [self._tensor("IMAGE", files)]
+        tensors += [self._tensor(name.upper(), [text.encode()] * len(files)) for name, text in options.query().items()]
+        outputs = [self._module.InferRequestedOutput("DOCUMENT")]
         try:
-            answer = self._client.infer(MODEL, [tensor], outputs=outputs, **self._call_arguments)
+            answer = self._client.infer(MODEL, tensors, outputs=outputs, **self._call_arguments)
         except InferenceServerException as error:
             if "UNAVAILABLE" in str(error.status()) or "DEADLINE_EXCEEDED" in str(error.status()):
                 raise ServiceUnreachableError(f"Triton at {self._address}: {error.message()}") from error
             raise FaceStatsError(f"Triton refused the request: {error.message()}") from error
         except OSError as error:
             raise ServiceUnreachableError(f"Triton at {self._address} cannot be reached: {error}") from error
-        columns = (answer.as_numpy("SCORE")[:, 0], answer.as_numpy("RAW")[:, 0], answer.as_numpy("ERROR")[:, 0])
-        return [TritonScore(float(score), float(raw), why.decode()) for score, raw, why in zip(*columns, strict=True)]
+        return [_result(json.loads(document)) for document in answer.as_numpy("DOCUMENT")[:, 0]]
+
+    def _tensor(self, name: str, values: Sequence[bytes]) -> Any:
+        import numpy as np
+
+        tensor = self._module.InferInput(name, [len(values), 1], "BYTES")
+        tensor.set_data_from_numpy(np.array([[value] for value in values], dtype=np.object_))
+        return tensor
+
+
+def _read(image: ImageSource) -> bytes | OSError:
+    try:
+        return image_bytes(image)
+    except OSError as error:
+        return error
+
+
+def _result(document: dict[str, Any]) -> ScoreResult | FaceStatsError:
+    if "faces" in document:
+        return ScoreResult.model_validate(document)
+    return problem_error(int(document["status"]), document)

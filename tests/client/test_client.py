@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from facestats_client import (
     AsyncFaceStatsClient,
     BadParameterError,
     FaceStatsClient,
-    FaceStatsError,
     ImageRefusedError,
     NoFaceError,
     ScoreOptions,
@@ -124,24 +122,30 @@ def test_drop_in_takes_bgr_and_gives_the_holistic_score(
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_triton_scorer_gives_the_gateway_s_score_of_the_full_picture(
+def test_triton_scorer_gives_the_gateway_s_answers(
     stack: Stack, example_path: Path, photo: NDArray[np.uint8], protocol: str
 ) -> None:
+    options = ScoreOptions(sex="female", capture="fast", include=("landmarks",))
     with FaceStatsClient(stack.url) as client:
-        holistic = client.score(example_path, ScoreOptions(crop="full")).face.holistic
-    assert holistic is not None
+        expected = client.score(example_path, options)
     address = stack.grpc if protocol == "grpc" else stack.http
     with TritonScorer(address, protocol=protocol) as scorer:  # type: ignore[arg-type]
-        assert scorer.score(example_path) == pytest.approx(holistic.score, abs=0.02)
-        small = io.BytesIO()
-        Image.fromarray(photo).resize((256, 256)).save(small, "PNG")
-        answers = list(scorer.score_many([example_path, b"not a photo", small.getvalue(), *[photo] * 8]))
-        with pytest.raises(FaceStatsError):
+        result = scorer.score(example_path, options)
+        outcomes = list(scorer.score_many([example_path, b"not a photo", "absent.jpg", *[photo] * 8], options))
+        with pytest.raises(ImageRefusedError):
             scorer.score(b"not a photo")
-    assert [bool(answer.error) for answer in answers] == [False, True, *[False] * 9]
-    assert np.isnan(answers[1].score)
-    assert answers[0].score == pytest.approx(holistic.score, abs=0.02)
-    assert answers[-1].raw == pytest.approx(holistic.raw, abs=1e-4)
+        with pytest.raises(BadParameterError):
+            scorer.score(photo, ScoreOptions(sex="neither"))  # type: ignore[arg-type]
+    assert result.model == expected.model
+    assert result.face.score == pytest.approx(expected.face.score, abs=0.01)
+    assert result.face.landmarks == expected.face.landmarks
+    assert [outcome.index for outcome in outcomes] == list(range(11))
+    assert isinstance(outcomes[1].error, ImageRefusedError)
+    assert isinstance(outcomes[2].error, FileNotFoundError)
+    for outcome in (outcomes[0], *outcomes[3:]):
+        assert outcome.result is not None
+        # The array is decoded from the same file.
+        assert outcome.result.face.score == pytest.approx(expected.face.score, abs=0.02)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
