@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PROBLEM_URN = "urn:facestats:problem:"
 
@@ -96,3 +98,17 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         if self.retry_after is not None:
             document["retry_after"] = self.retry_after
         return document
+
+
+def problem_of(document: Mapping[str, Any]) -> Problem:
+    """The problem that a document tells of.
+
+    Args:
+        document: What ``Problem.document`` made.
+
+    Raises:
+        KeyError: It is none, or of an unknown type.
+    """
+    retry_after = document.get("retry_after")
+    code = str(document["type"]).removeprefix(PROBLEM_URN)
+    return Problem(code, str(document["detail"]), retry_after=None if retry_after is None else float(retry_after))

@@ -11,7 +11,7 @@ import structlog
 from facestats.deadline import Deadline
 from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
-from facestats.scoring.pipeline import Scorer
+from facestats.scoring.pipeline import PhotoScorer
 from facestats_gateway.metrics import Metrics
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
@@ -21,12 +21,12 @@ class BatchScorer:
     """Scores the images of one request side by side, a few at a time.
 
     Args:
-        scorer: The pipeline.
+        scorer: What photos are handed to.
         concurrency: Images scored at a time; no further one starts before the client has taken a finished line.
         metrics: Where problem lines are counted.
     """
 
-    def __init__(self, scorer: Scorer, concurrency: int, metrics: Metrics) -> None:
+    def __init__(self, scorer: PhotoScorer, concurrency: int, metrics: Metrics) -> None:
         self._scorer = scorer
         self._concurrency = concurrency
         self._metrics = metrics

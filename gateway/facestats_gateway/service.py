@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from facestats.faces.measurer import FaceMeasurer
-from facestats.holistic.triton import TritonClient
+from facestats.holistic.triton import PHOTO_MODEL, TritonClient
 from facestats.holistic.watch import TritonMonitor
 from facestats.scoring.admission import Admission
+from facestats.scoring.forwarding import ForwardingScorer
 from facestats.scoring.gathering import Gathering
-from facestats.scoring.pipeline import Scorer
+from facestats.scoring.intake import Intake
+from facestats.scoring.pipeline import PhotoScorer, Scorer
 from facestats.scoring.receipt import Design
 from facestats.scoring.schemas import ReadinessDocument
 from facestats_gateway.access import AccessControl, parse_rate_limit
@@ -32,7 +34,7 @@ class Service:
         design: How a score is made.
         measurer: Threads that decode and measure.
         monitor: What is known about Triton.
-        scorer: The pipeline.
+        scorer: What photos are handed to.
         batch: The pipeline for many photos of one request.
         admission: Permits for photos in flight.
         access: Who may call, and how often.
@@ -43,7 +45,7 @@ class Service:
     design: Design
     measurer: FaceMeasurer
     monitor: TritonMonitor
-    scorer: Scorer
+    scorer: PhotoScorer
     batch: BatchScorer
     admission: Admission
     access: AccessControl
@@ -69,7 +71,13 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
     async with contextlib.AsyncExitStack() as parts:
         parts.push_async_callback(asyncio.to_thread, tracing.close)
         design = settings.design
-        client = TritonClient(settings.triton_targets, settings.triton_model, proxy=settings.triton_proxy)
+        forwarding = settings.scoring == "triton"
+        client = TritonClient(
+            settings.triton_targets,
+            settings.triton_model,
+            proxy=settings.triton_proxy,
+            also=(PHOTO_MODEL,) if forwarding else (),
+        )
         parts.push_async_callback(client.close)
         measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
         parts.push_async_callback(asyncio.to_thread, measurer.close)
@@ -82,10 +90,15 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
         admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
         metrics.watch_admission(admission)
         gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
-        scorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
+        scorer: PhotoScorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
+        if forwarding:
+            intake = Intake(measurer.read_header, admission, metrics)
+            fallback = scorer if design.degrade else None
+            scorer = ForwardingScorer(client, monitor, intake, design, fallback, metrics, tracing.tracer)
         batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
         access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
-        await asyncio.to_thread(measurer.warm_up)
+        if not forwarding or design.degrade:
+            await asyncio.to_thread(measurer.warm_up)
         await monitor.check()
         await parts.enter_async_context(_running(monitor.run(), "triton-monitor"))
         yield Service(settings, design, measurer, monitor, scorer, batch, admission, access, metrics)

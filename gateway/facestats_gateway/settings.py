@@ -18,6 +18,16 @@ class ListeningSettings(SettingsGroup):
     port: int = Field(8080, ge=0, le=65535, description="Port the gateway listens on.")
 
 
+class PlaceSettings(SettingsGroup):
+    """Where photos are scored."""
+
+    scoring: Literal["gateway", "triton"] = Field(
+        "gateway",
+        description="Where a photo is decoded, measured and blended: here, or by Triton's model `psl`, which reads its "
+        "settings from Triton's own environment.",
+    )
+
+
 class CapacitySettings(MeasuringSettings):
     """Capacity: how much is taken in at a time."""
 
@@ -142,5 +152,7 @@ class LogSettings(SettingsGroup):
         return text
 
 
-class Settings(ListeningSettings, ScoringSettings, CapacitySettings, CallerSettings, ConnectionSettings, LogSettings):
+class Settings(
+    ListeningSettings, PlaceSettings, ScoringSettings, CapacitySettings, CallerSettings, ConnectionSettings, LogSettings
+):
     """Every limit and switch of the gateway."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,9 @@ _RETRY_TOKENS, _TOKENS_PER_ANSWER = 100.0, 0.25
 """Further rounds without an answer to anybody (a replica that stops refuses all photos in flight at once), and rounds
 for each answer: twice what one stopping replica of two asks for."""
 
+PHOTO_MODEL = "psl"
+"""Triton's model of the whole job."""
+
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
 
 
@@ -77,13 +80,15 @@ class TritonClient:
         urls: Addresses of the replicas, or one gRPC target that stands for all (``parse_triton_urls``).
         model: Name of the ensemble.
         proxy: Whether to go through the proxy that the environment names (``https_proxy``, ``http_proxy``).
+        also: Further models without which Triton does not count as ready.
 
     Attributes:
         answers: How many questions Triton has answered so far.
     """
 
-    def __init__(self, urls: tuple[str, ...], model: str, *, proxy: bool = False) -> None:
+    def __init__(self, urls: tuple[str, ...], model: str, *, proxy: bool = False, also: tuple[str, ...] = ()) -> None:
         self.model = model
+        self._models = (model, *also)
         self.answers = 0
         self._retries = RetryBudget(_RETRY_TOKENS, _TOKENS_PER_ANSWER)
         self._proxy = proxy
@@ -134,7 +139,7 @@ class TritonClient:
                 await channel.client.close()
 
     async def is_ready(self, timeout: float) -> bool:
-        """Whether at least one replica is ready and has the ensemble loaded.
+        """Whether at least one replica is ready and has the models loaded.
 
         Args:
             timeout: Seconds after which a replica counts as not ready.
@@ -147,7 +152,7 @@ class TritonClient:
             # Calls go round the replicas, so that one of several that is still loading does not speak for the others.
             for _ in range(self._replicas()):
                 try:
-                    if await client.is_model_ready(self.model, client_timeout=timeout):
+                    if all([await client.is_model_ready(model, client_timeout=timeout) for model in self._models]):
                         return True
                 except (InferenceServerException, grpc.aio.AioRpcError):
                     continue
@@ -241,6 +246,51 @@ class TritonClient:
                 for name in attributes
             },
         )
+
+    async def score_photo(self, data: bytes, choices: Mapping[str, str], *, timeout: float, patience: float) -> bytes:
+        """Has ``psl`` score one encoded image.
+
+        Args:
+            data: The encoded image.
+            choices: ``crop``, ``faces``, ``sex``, ``capture``, ``include`` as text; what is empty is not sent.
+            timeout: Seconds after which ``psl`` gives the photo up.
+            patience: Seconds after which the call is given up.
+
+        Returns:
+            The score's document, or the problem's; JSON.
+
+        Raises:
+            TritonUnavailableError: Triton cannot be reached or is not ready.
+            TritonDeadlineError: No answer within ``patience``.
+            TritonRequestError: Triton failed on this request.
+        """
+        tensors = [_string_input("IMAGE", data)]
+        tensors += [_string_input(name.upper(), text.encode()) for name, text in choices.items() if text]
+
+        async def infer(client: InferenceServerClient, left: float) -> bytes:
+            answer = await client.infer(
+                PHOTO_MODEL,
+                tensors,
+                outputs=[InferRequestedOutput("DOCUMENT"), InferRequestedOutput("ERROR")],
+                client_timeout=left,
+                timeout=max(1, int((left - patience + timeout) * 1e6)),
+                headers=trace_headers(),
+            )
+            error = bytes(answer.as_numpy("ERROR")[0, 0])
+            if error.startswith(b"triton-unavailable:"):
+                # A replica that is stopping refuses its own psl first. Another one may do better.
+                raise InferenceServerException(error.decode(errors="replace"))
+            return bytes(answer.as_numpy("DOCUMENT")[0, 0])
+
+        document: bytes = await self._call(infer, patience)
+        self.answers += 1
+        return document
+
+
+def _string_input(name: str, value: bytes) -> InferInput:
+    tensor = InferInput(name, [1, 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[value]], dtype=np.object_))
+    return tensor
 
 
 def channel_arguments(*, proxy: bool = False) -> list[tuple[str, int | str]]:

@@ -26,6 +26,19 @@ def parse_options(
     )
 
 
+def option_texts(options: ScoreOptions) -> dict[str, str]:
+    """A caller's choices as ``parse_options`` reads them; empty where they are the default."""
+    texts = {
+        "crop": options.crop,
+        "faces": "all" if options.all_faces else "largest",
+        "sex": options.sex or "",
+        "capture": options.capture,
+        "include": ",".join(sorted(options.include)),
+    }
+    usual = {"crop": "aligned", "faces": "largest", "capture": "stable"}
+    return {name: "" if text == usual.get(name) else text for name, text in texts.items()}
+
+
 def parse_include(text: str) -> frozenset[Extra]:
     """Reads a comma list of further parts of the answer.
 

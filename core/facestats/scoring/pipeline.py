@@ -7,7 +7,6 @@ import concurrent.futures
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -28,6 +27,7 @@ from facestats.problems import Problem
 from facestats.scoring.admission import Admission, Permit
 from facestats.scoring.documents import score_document
 from facestats.scoring.gathering import Gathering
+from facestats.scoring.intake import Intake, ScoreObserver
 from facestats.scoring.receipt import Design
 from facestats.scoring.schemas import ScoreDocument
 
@@ -35,14 +35,16 @@ _ORPHAN_SECONDS = 60.0
 """How long a call to Triton that nobody waits for any more may keep its permit; a frozen server must not for ever."""
 
 
-class ScoreObserver(Protocol):
-    """Told what becomes of photos (metrics)."""
+class PhotoScorer(Protocol):
+    """What a photo is handed to: the pipeline here, or Triton's ``psl``."""
 
-    def scored(self, seconds: Mapping[str, float], faces: int) -> None:
-        """A photo was answered; its time by stage and its number of faces."""
+    async def score(
+        self, data: bytes, options: ScoreOptions, deadline: Deadline, *, wait: bool = False
+    ) -> ScoreDocument:
+        """Scores one encoded image."""
 
-    def abandoned(self, reason: str) -> None:
-        """A photo was dropped because nobody waits any more: ``deadline`` or ``disconnect``."""
+    async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> object:
+        """Makes sure that a photo can be measured."""
 
 
 class Scorer:
@@ -74,7 +76,7 @@ class Scorer:
         self._backend = backend
         self._watch = watch
         self._design = design
-        self._admission = admission or Admission(sys.maxsize, sys.maxsize)
+        self._intake = Intake(measurer.read_header, admission or Admission(sys.maxsize, sys.maxsize), observer)
         self._observer = observer
         self._tracer = tracer or NoOpTracer()
         self._gathering = gathering or Gathering(threads=sys.maxsize, size=1, seconds=0)
@@ -97,7 +99,7 @@ class Scorer:
         start = time.perf_counter()
         if not self._design.degrade:
             self._require_triton()
-        async with self._admitted(data, deadline, wait=wait) as permit:
+        async with self._intake.admitted(data, deadline, wait=wait) as permit:
             photo = await self._measure(data, options, deadline, permit)
             triton_start = time.perf_counter()
             holistic = await self._holistic(photo, options, deadline, permit)
@@ -118,27 +120,8 @@ class Scorer:
         Raises:
             Problem: The image cannot be used, holds no usable face, there is no room, or time ran out.
         """
-        async with self._admitted(data, deadline, wait=False) as permit:
+        async with self._intake.admitted(data, deadline, wait=False) as permit:
             return await self._measure(data, options, deadline, permit)
-
-    @contextlib.asynccontextmanager
-    async def _admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[Permit]:
-        """Holds a permit for a photo, by what its header says of its size."""
-        try:
-            header = await asyncio.to_thread(self._measurer.read_header, data)
-            async with self._admission.admit(header.pixels, deadline, wait=wait) as permit:
-                yield permit
-        except Problem as problem:
-            if problem.code == "deadline-exceeded":
-                self._abandoned("deadline")
-            raise
-        except asyncio.CancelledError:
-            self._abandoned("disconnect")
-            raise
-
-    def _abandoned(self, reason: str) -> None:
-        if self._observer is not None:
-            self._observer.abandoned(reason)
 
     async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, permit: Permit) -> MeasuredPhoto:
         """Measures in a thread. It cannot be stopped amid decoding, so until it ends the photo keeps its permit."""
@@ -170,17 +153,17 @@ class Scorer:
             ):
                 return await asyncio.shield(self._ask(photo, options, deadline, permit))
         except HolisticDeadlineError:
-            unavailable = _unavailable("It did not answer in time.")
+            failure = unavailable("It did not answer in time.")
         except HolisticRequestError as error:
             # Our own requests are well formed: such a failure (out of shared memory, say) is Triton's and may pass.
             self._log.error("triton failed on a request", reason=str(error))
-            unavailable = _unavailable("It failed on this request.")
+            failure = unavailable("It failed on this request.")
         except HolisticUnavailableError as error:
             self._watch.report_unavailable(f"Triton did not answer: {error}")
-            unavailable = _unavailable("Triton did not answer.")
+            failure = unavailable("Triton did not answer.")
         if self._design.degrade:
             return None
-        raise unavailable
+        raise failure
 
     def _ask(
         self, photo: MeasuredPhoto, options: ScoreOptions, deadline: Deadline, permit: Permit
@@ -205,7 +188,7 @@ class Scorer:
     def _require_triton(self) -> None:
         state = self._watch.state
         if not state.ready:
-            raise _unavailable(state.reason)
+            raise unavailable(state.reason)
 
 
 def _ended(work: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
@@ -222,5 +205,6 @@ def _ended(work: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
     return ended
 
 
-def _unavailable(reason: str) -> Problem:
+def unavailable(reason: str) -> Problem:
+    """The problem of a photo that Triton cannot answer for now."""
     return Problem("triton-unavailable", f"The model server cannot answer: {reason}", retry_after=5)
