@@ -25,10 +25,13 @@ def parameters(**values: str) -> str:
     )
 
 
+SHRINKS_ELSEWHERE = parameters(**{"memory.enable_memory_arena_shrinkage": "gpu:0"})
+
 SERVED = {
     "scale": "",
     "threads": parameters(intra_op_thread_count="1", inter_op_thread_count="2", execution_mode="1"),
     "memory": parameters(enable_mem_arena="0", enable_mem_pattern="false"),
+    "shrinking": parameters(**{"memory.enable_memory_arena_shrinkage": "cpu:0"}),
     "unoptimised": "optimization { graph { level: 2 } }",
     "ignored": parameters(**{"no_such_key": "whatever", "session.intra_op.allow_spinning": "0"}),
 }
@@ -50,6 +53,17 @@ REWRITTEN = {
         "configuration expects datatype TYPE_INT32",
     ),
     "wrong_dims": ("dims: [ 2 ]", "dims: [ 3 ]", "the model expects shape [-1,2] but"),
+    "optional": ("dims: [ 2 ] } ]\noutput", "dims: [ 2 ], optional: true } ]\noutput", "optional input 'X' is not"),
+    "ragged": (
+        "dims: [ 2 ] } ]\noutput",
+        "dims: [ -1 ], allow_ragged_batch: true } ]\noutput",
+        "shape [-1] for ragged input 'X', model provides [-1,2]",
+    ),
+    "batch_output": (
+        "output [",
+        'batch_output [ { target_name: "Y", kind: BATCH_SCATTER_WITH_INPUT_SHAPE, source_input: "X" } ]\noutput [',
+        "'batch_output' is not supported by the container-free backend",
+    ),
     "one_too_many": (
         "output [",
         'input [ { name: "W", data_type: TYPE_FP32, dims: [ 2 ] } ]\noutput [',
@@ -68,9 +82,12 @@ def write_repository(repository: Path) -> None:
         add_scale_model(repository, name, scale_config(name).replace(written, instead))
     add_scale_model(repository, "fixed_batch")
     save_scale(repository / "fixed_batch" / "1" / "model.onnx", batch=1)
+    add_scale_model(repository, "shrinks_elsewhere", scale_config("shrinks_elsewhere", SHRINKS_ELSEWHERE))
+    add_scale_model(repository, "promised", scale_config("promised", batch=0).replace("dims: [ 2 ]", "dims: [ 3, 2 ]"))
     add_scale_model(repository, "batched", scale_config("batched", WAIT_FOR_FOUR))
     add_scale_model(repository, "two", scale_config("two", instances="kind: KIND_CPU, count: 2"))
-    add_scale_model(repository, "whole", scale_config("whole", batch=0).replace("dims: [ 2 ]", "dims: [ 3, 2 ]"))
+    whole = scale_config("whole", batch=0).replace("dims: [ 2 ]", "dims: [ 3, 2 ]", 1)
+    add_scale_model(repository, "whole", whole.replace("dims: [ 2 ]", "dims: [ -1, 2 ]"))
     add_scale_model(repository, "renamed", scale_config("renamed", 'default_model_filename: "other.onnx"'))
     (repository / "renamed" / "1" / "model.onnx").rename(repository / "renamed" / "1" / "other.onnx")
     for name, save, data_type in (("pick", save_pick, "TYPE_INT64"), ("echo", save_echo, "TYPE_STRING")):
@@ -109,11 +126,13 @@ def test_configuration_is_served(model: str, ports: TritonPorts) -> None:
     assert scale(ports, model) == [2, 4]
 
 
-@pytest.mark.parametrize("model", [*REFUSED, *REWRITTEN, "fixed_batch"])
+@pytest.mark.parametrize("model", [*REFUSED, *REWRITTEN, "fixed_batch", "promised"])
 def test_configuration_is_refused_with_its_reason(model: str, ports: TritonPorts) -> None:
     reasons = {name: message for name, (_, message) in REFUSED.items()}
     reasons |= {name: message for name, (*_, message) in REWRITTEN.items()}
     reasons["fixed_batch"] = "max_batch_size 8 needs a symbolic first dimension, the model's shape is [1,2]"
+    # Native as well: how many rows come out is not known before the graph has run.
+    reasons["promised"] = "output 'Y': the model expects shape [-1,2] but the configuration specifies [3,2]"
     state = model_states(ports)[model]
     assert state.startswith("UNAVAILABLE")
     assert reasons[model] in state
@@ -136,6 +155,17 @@ def test_strings_pass_unchanged(ports: TritonPorts) -> None:
     words = np.array([["vermilion"], ["größer"]], dtype=np.object_)
     answer = infer(ports, "echo", {"X": words})["Y"]
     assert [word.decode() for word in answer[:, 0]] == ["vermilion", "größer"]
+
+
+def test_bytes_that_are_no_text_are_the_caller_s_fault(ports: TritonPorts) -> None:
+    with pytest.raises(InferenceServerException, match="element of input 'X' is not UTF-8") as refused:
+        infer(ports, "echo", {"X": np.array([["fine"], [b"\xff\xfe"]], np.object_)})
+    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_arenas_shrink_where_the_configuration_says(ports: TritonPorts) -> None:
+    with pytest.raises(InferenceServerException, match="arena shrink list: gpu:0"):
+        scale(ports, "shrinks_elsewhere")
 
 
 def test_concurrent_requests_run_as_one_batch_and_get_their_own_answers(ports: TritonPorts) -> None:

@@ -27,7 +27,7 @@ def test_backend_folder_has_stub_beside_library_and_our_backend(tmp_path: Path) 
     assert not library.is_symlink()
     assert os.access(tmp_path / "python" / "triton_python_backend_stub", os.X_OK)
     assert (tmp_path / "python" / "triton_python_backend_utils.py").is_file()
-    assert (tmp_path / "onnxruntime" / "model.py").is_file()
+    assert all((tmp_path / backend / "model.py").is_file() for backend in ("onnxruntime", "openvino"))
 
 
 def test_environment_leads_to_libraries_and_packages_and_keeps_what_was_set() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from facestats.holistic.backend import (
@@ -24,6 +23,7 @@ from facestats.holistic.backend import (
 from facestats.holistic.provenance import Provenance
 from facestats.holistic.watch import golden_difference
 from facestats.models.configuration import RepositoryError, config_json, read_config
+from facestats.models.openvino_settings import read_openvino_settings
 from facestats.models.repository import (
     ATTRIBUTE_PREFIX,
     ENCODER,
@@ -38,6 +38,13 @@ from facestats.models.session_settings import read_session_settings
 from facestats.models.sessions import open_session, register_cpu_arena
 
 _GOLDEN_SECONDS = 120.0
+
+
+class Session(Protocol):
+    """A graph ready to run, whatever runs it."""
+
+    def run(self, outputs: Sequence[str], feed: Mapping[str, NDArray[Any]], /) -> list[NDArray[Any]]:
+        """Arrays of the outputs named."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +141,9 @@ class OnnxBackend:
     def __init__(self, graphs: ServedGraphs, cores: int) -> None:
         _register_arena_once()
         try:
-            self._encoder, threads = _open(graphs.encoder)
-            self._regressor, _ = _open(graphs.regressor)
-            self._heads = {name: _open(model)[0] for name, model in graphs.heads.items()}
+            self._encoder, threads = _open(graphs.encoder, cores)
+            self._regressor, _ = _open(graphs.regressor, cores)
+            self._heads = {name: _open(model, cores)[0] for name, model in graphs.heads.items()}
         except Exception as error:  # ONNX Runtime's exceptions share no other base.
             raise HolisticUnavailableError(f"ONNX Runtime cannot load the exported models: {error}") from error
         self._executor = ThreadPoolExecutor(max(1, cores // threads), thread_name_prefix="onnx")
@@ -220,8 +227,16 @@ async def check_golden_case(backend: OnnxBackend, provenance: Provenance) -> Non
         raise HolisticUnavailableError(f"the exported models answer differently here: {problem}")
 
 
-def _open(model: ServedModel) -> tuple[onnxruntime.InferenceSession, int]:
+def _open(model: ServedModel, cores: int) -> tuple[Session, int]:
     """The session of a model, and the threads a run of it takes."""
+    if model.config.get("backend") == "openvino":
+        # Imported where it is needed: an installation that serves with ONNX Runtime alone has no OpenVINO.
+        from facestats.models.openvino_sessions import OpenVinoSession
+
+        compiled = read_openvino_settings(model.config)
+        threads = compiled.threads_of_a_stream(cores) if compiled.threads else 1
+        streams = max(1, cores // threads)
+        return OpenVinoSession(model.graph, replace(compiled, threads=threads, streams=1), streams=streams), threads
     settings = read_session_settings(model.config)
     threads = settings.intra_op_thread_count or 1
     settings = replace(settings, intra_op_thread_count=threads)

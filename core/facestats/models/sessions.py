@@ -7,7 +7,8 @@ from pathlib import Path
 
 import onnxruntime
 
-from facestats.models.session_settings import Accelerator, ConfigurationError, SessionSettings
+from facestats.models.parameters import ConfigurationError
+from facestats.models.session_settings import ARENA_SHRINKAGE, Accelerator, SessionSettings
 
 _LEVELS = {
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -78,6 +79,14 @@ def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:
         # The session's own arena doubles at each extension and never shrinks. The shared one of this process (one
         # process per instance) grows by what is asked for.
         options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
+
+
+def run_options(settings: SessionSettings) -> onnxruntime.RunOptions:
+    """The options of each run that ``settings`` describe."""
+    options = onnxruntime.RunOptions()
+    if settings.arena_shrinkage:
+        options.add_run_config_entry(ARENA_SHRINKAGE, settings.arena_shrinkage)
     return options
 
 

@@ -1,17 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facestats.models.session_settings import (
-    Accelerator,
-    ConfigurationError,
-    SessionSettings,
-    model_path,
-    read_session_settings,
-)
+from facestats.models.parameters import ConfigurationError
+from facestats.models.session_settings import Accelerator, SessionSettings, read_session_settings
 
 
 def config(parameters: dict[str, str] | None = None, **entries: Any) -> dict[str, Any]:
@@ -78,6 +72,11 @@ def test_session_entries_are_kept_and_unknown_parameters_ignored() -> None:
     assert settings == SessionSettings(session_entries={"session.intra_op.allow_spinning": "0"})
 
 
+def test_arenas_that_shrink_are_read() -> None:
+    shrinking = config({"memory.enable_memory_arena_shrinkage": "cpu:0;gpu:1"})
+    assert read_session_settings(shrinking).arena_shrinkage == "cpu:0;gpu:1"
+
+
 def test_accelerators_are_read_in_order() -> None:
     accelerators = {
         "gpu_execution_accelerator": [{"name": "tensorrt", "parameters": {"precision_mode": "FP16"}}, {"name": "cuda"}],
@@ -86,14 +85,3 @@ def test_accelerators_are_read_in_order() -> None:
     settings = read_session_settings(config(optimization={"execution_accelerators": accelerators}))
     assert settings.gpu_accelerators == (Accelerator("tensorrt", {"precision_mode": "FP16"}), Accelerator("cuda"))
     assert settings.cpu_accelerators == (Accelerator("openvino"),)
-
-
-def test_model_file_is_the_default_one_the_named_one_or_the_one_in_a_folder(tmp_path: Path) -> None:
-    for name in ("model.onnx", "other.onnx", "folder/model.onnx"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert model_path({"name": "m", "default_model_filename": ""}, tmp_path) == tmp_path / "model.onnx"
-    assert model_path({"name": "m", "default_model_filename": "other.onnx"}, tmp_path) == tmp_path / "other.onnx"
-    assert model_path({"name": "m", "default_model_filename": "folder"}, tmp_path) == tmp_path / "folder/model.onnx"
-    with pytest.raises(ConfigurationError, match=r"unable to find '.*absent.onnx' for model 'm'"):
-        model_path({"name": "m", "default_model_filename": "absent.onnx"}, tmp_path)

@@ -6,13 +6,16 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from facestats.models.session_settings import Accelerator, ConfigurationError, SessionSettings
+from facestats.models.parameters import ConfigurationError
+from facestats.models.session_settings import Accelerator, SessionSettings
 from facestats.models.sessions import (
     execution_providers,
     open_session,
+    run_options,
     session_options,
 )
-from facestats_local_triton.backends.onnxruntime.tensors import GraphTensor, graph_tensors
+from facestats_local_triton.backends.onnxruntime.graph import graph_tensors
+from facestats_local_triton.backends.tensors import GraphTensor
 from tests.local_triton.tiny_models import save_scale
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -92,6 +95,15 @@ def test_unknown_or_absent_accelerators_are_refused(settings: SessionSettings, k
 def test_session_runs_and_tells_its_tensors(tmp_path: Path) -> None:
     save_scale(tmp_path / "model.onnx", factor=3.0)
     session = open_session(tmp_path / "model.onnx", SessionSettings(enable_mem_arena=False), "CPU", 0)
-    assert graph_tensors(session.get_inputs()) == [GraphTensor("X", "tensor(float)", (-1, 2))]
+    assert graph_tensors(session.get_inputs()) == [GraphTensor("X", "TYPE_FP32", (-1, 2))]
     (result,) = session.run(["Y"], {"X": np.array([[1, 2], [3, 4]], np.float32)})
     np.testing.assert_array_equal(result, [[3, 6], [9, 12]])
+
+
+def test_an_arena_can_be_told_to_shrink(tmp_path: Path) -> None:
+    save_scale(tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx", SessionSettings(enable_mem_arena=False), "CPU", 0)
+    values = {"X": np.array([[1, 2]], np.float32)}
+    np.testing.assert_array_equal(session.run(["Y"], values, run_options(SessionSettings()))[0], [[2, 4]])
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="arena shrink list: gpu:0"):
+        session.run(["Y"], values, run_options(SessionSettings(arena_shrinkage="gpu:0")))

@@ -1,6 +1,6 @@
-"""Holds a model's configured tensors against what its ONNX graph has, as the native backend does before it serves.
+"""Holds a model's configured tensors against what its graph has, as the native backends do before they serve.
 
-Pure functions: no Triton, no ONNX Runtime.
+Pure functions: no Triton, no runtime.
 """
 
 from __future__ import annotations
@@ -9,53 +9,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facestats.models.session_settings import ConfigurationError
+from facestats.models.parameters import ConfigurationError
 
 WILDCARD = -1
 """A dimension of any size."""
 
-_ONNX_TYPES = {
-    "TYPE_BOOL": "tensor(bool)",
-    "TYPE_UINT8": "tensor(uint8)",
-    "TYPE_UINT16": "tensor(uint16)",
-    "TYPE_UINT32": "tensor(uint32)",
-    "TYPE_UINT64": "tensor(uint64)",
-    "TYPE_INT8": "tensor(int8)",
-    "TYPE_INT16": "tensor(int16)",
-    "TYPE_INT32": "tensor(int32)",
-    "TYPE_INT64": "tensor(int64)",
-    "TYPE_FP16": "tensor(float16)",
-    "TYPE_FP32": "tensor(float)",
-    "TYPE_FP64": "tensor(double)",
-    "TYPE_STRING": "tensor(string)",
-}
+_TYPES = frozenset(
+    f"TYPE_{name}"
+    for name in (
+        *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
+        *("FP16", "FP32", "FP64", "STRING"),
+    )
+)
 
 
 @dataclass(frozen=True)
 class GraphTensor:
-    """An input or output of an ONNX graph.
+    """An input or output of a graph.
 
     Attributes:
         name: Its name.
-        type: In ONNX Runtime's notation, such as ``tensor(float)``.
+        type: Triton's name of it, such as ``TYPE_FP32``; the runtime's own where Triton has none.
         shape: With the batch axis; -1 for a symbolic dimension.
     """
 
     name: str
     type: str
     shape: tuple[int, ...]
-
-
-def graph_tensors(arguments: list[Any]) -> list[GraphTensor]:
-    """ONNX Runtime's description of inputs or outputs, with -1 for symbolic dimensions."""
-    return [
-        GraphTensor(
-            argument.name,
-            argument.type,
-            tuple(size if isinstance(size, int) and size >= 0 else WILDCARD for size in argument.shape),
-        )
-        for argument in arguments
-    ]
 
 
 def check_tensors(config: Mapping[str, Any], inputs: Sequence[GraphTensor], outputs: Sequence[GraphTensor]) -> None:
@@ -70,9 +50,11 @@ def check_tensors(config: Mapping[str, Any], inputs: Sequence[GraphTensor], outp
 
     Raises:
         ConfigurationError: A tensor is missing on either side, or has another type or other dimensions, or
-            ``max_batch_size`` is positive and a tensor's first dimension is fixed.
+            ``max_batch_size`` is positive and a tensor's first dimension is fixed; or the configuration asks for what
+            only the native backends can do (state, batch inputs and outputs, ragged batches).
     """
     model = config["name"]
+    _refuse_what_only_native_backends_do(config)
     if len(config.get("input", [])) != len(inputs):
         raise ConfigurationError(
             f"unable to load model '{model}', configuration expects {len(config.get('input', []))} inputs, "
@@ -92,14 +74,28 @@ def check_tensors(config: Mapping[str, Any], inputs: Sequence[GraphTensor], outp
             _check_shape(model, kind, tensor, tensors[tensor["name"]], int(config.get("max_batch_size", 0)))
 
 
+def _refuse_what_only_native_backends_do(config: Mapping[str, Any]) -> None:
+    sequence = config.get("sequence_batching", {})
+    native = {
+        "sequence_batching.control_input": sequence.get("control_input"),
+        "sequence_batching.state": sequence.get("state"),
+        "batch_input": config.get("batch_input"),
+        "batch_output": config.get("batch_output"),
+    }
+    for name, value in native.items():
+        if value:
+            raise ConfigurationError(
+                f"unable to load model '{config['name']}', '{name}' is not supported by the container-free backend"
+            )
+
+
 def _check_type(model: str, kind: str, configured: Mapping[str, Any], provided: GraphTensor) -> None:
-    expected = _ONNX_TYPES.get(configured["data_type"])
-    if expected is None:
+    if configured["data_type"] not in _TYPES:
         raise ConfigurationError(
             f"unable to load model '{model}', unsupported datatype {configured['data_type']} "
             f"for {kind} '{provided.name}'"
         )
-    if expected != provided.type:
+    if configured["data_type"] != provided.type:
         raise ConfigurationError(
             f"unable to load model '{model}', configuration expects datatype {configured['data_type']} "
             f"for {kind} '{provided.name}', model provides {provided.type}"
@@ -109,6 +105,13 @@ def _check_type(model: str, kind: str, configured: Mapping[str, Any], provided: 
 def _check_shape(
     model: str, kind: str, configured: Mapping[str, Any], provided: GraphTensor, max_batch_size: int
 ) -> None:
+    if configured.get("optional") and max_batch_size > 0:
+        raise ConfigurationError(
+            f"unable to load model '{model}', optional input '{provided.name}' is not supported for models that "
+            "support batching"
+        )
+    if configured.get("allow_ragged_batch"):
+        _refuse_ragged(model, configured, provided)
     # A reshape tells the shape the graph sees where it differs from the one clients see.
     dims = configured.get("reshape", {}).get("shape", configured["dims"])
     shape = tuple(int(size) for size in dims)
@@ -119,8 +122,10 @@ def _check_shape(
                 f"symbolic first dimension, the model's shape is {_text(provided.shape)}"
             )
         shape = (WILDCARD, *shape)
+    # What a symbolic dimension of an output becomes is not known before it runs, so that none can be promised.
     fits = len(shape) == len(provided.shape) and all(
-        size in (WILDCARD, configured_size) for size, configured_size in zip(provided.shape, shape, strict=True)
+        size == configured_size or (size == WILDCARD and kind == "input")
+        for size, configured_size in zip(provided.shape, shape, strict=True)
     )
     if not fits:
         raise ConfigurationError(
@@ -128,6 +133,21 @@ def _check_shape(
             f"{_text(provided.shape)} but the configuration specifies {_text(shape)}"
             + (" (with the batch dimension)" if max_batch_size > 0 else "")
         )
+
+
+def _refuse_ragged(model: str, configured: Mapping[str, Any], provided: GraphTensor) -> None:
+    if configured.get("optional"):
+        raise ConfigurationError(
+            f"unable to load model '{model}', ragged input '{provided.name}' is not supported for optional input"
+        )
+    if provided.shape != (WILDCARD,):
+        raise ConfigurationError(
+            f"unable to load model '{model}', configuration expects model provides input with shape [-1] for ragged "
+            f"input '{provided.name}', model provides {_text(provided.shape)}"
+        )
+    raise ConfigurationError(
+        f"unable to load model '{model}', ragged input '{provided.name}' is not supported by the container-free backend"
+    )
 
 
 def _names(tensors: Sequence[GraphTensor]) -> str:
