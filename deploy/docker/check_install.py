@@ -179,12 +179,16 @@ def check_export(stage: Stage) -> None:
 
 
 def check_triton(stage: Stage) -> None:
-    """What the Python model image_decoder imports is there and decodes a photo to CLIP's pixels."""
+    """What the Python models import is there: a photo is decoded to CLIP's pixels, and a face measured."""
     stage.run(
         'python -c "import pathlib; from facestats.images.imaging import decode_image;'
         "from facestats.images.preprocessing import clip_pixels;"
         f"pixels = clip_pixels(decode_image(pathlib.Path('{PHOTO}').read_bytes()));"
-        'assert pixels.shape == (224, 224, 3) and pixels.std() > 10"'
+        "assert pixels.shape == (224, 224, 3) and pixels.std() > 10;"
+        "import facestats.scoring.served; from facestats.faces.measurer import FaceMeasurer;"
+        "from facestats.settings import ScoringSettings; settings = ScoringSettings();"
+        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry);"
+        'measurer.warm_up(); measurer.close()"'
     )
 
 
@@ -270,9 +274,9 @@ def works(python: str) -> bool:
 def check(name: str, folder: Path) -> None:
     """Replays one Dockerfile and uses what came of it."""
     python = sys.executable
-    if name == "triton" and works("python3.10"):
+    if name == "triton" and works("python3.12"):
         # NVIDIA's image brings this one, the others 3.11.
-        python = "python3.10"
+        python = "python3.12"
     stages = read_stages(FOLDER / f"{name}.Dockerfile", folder)
     for stage_name, stage in stages.items():
         print(f"{name}, stage {stage_name}:", flush=True)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 NAMES = ["triton", "gateway", "export", "all-in-one"]
-TRITON_TAG = "24.10-py3"
-"""NVIDIA's release with Triton 2.51.0, the version of the nvidia-pytriton wheel."""
+LEAST_RELEASE = (26, 3)
+"""NVIDIA's bulletins ask for this release of Triton or a later one."""
 
 
 def instructions(root: Path, name: str) -> list[str]:
@@ -58,9 +62,60 @@ def test_the_image_runs_unprivileged_and_checks_its_health(root: Path, name: str
         assert any(line.startswith("HEALTHCHECK ") for line in lines)
 
 
-def test_tritons_image_is_the_wheels_version(root: Path) -> None:
-    base = instructions(root, "triton")[0]
-    assert base == f"FROM nvcr.io/nvidia/tritonserver:{TRITON_TAG}"
+def triton_release(root: Path) -> str:
+    match = re.fullmatch(r"FROM nvcr\.io/nvidia/tritonserver:(\d\d\.\d\d)-py3", instructions(root, "triton")[0])
+    assert match is not None
+    return match[1]
+
+
+def test_tritons_image_is_a_release_without_known_holes(root: Path) -> None:
+    year, month = triton_release(root).split(".")
+    assert (int(year), int(month)) >= LEAST_RELEASE
+
+
+def test_every_other_mention_of_tritons_release_agrees(root: Path) -> None:
+    release = triton_release(root)
+    text = (root / "deploy" / "docker" / "triton.Dockerfile").read_text()
+    (version,) = set(re.findall(r"Triton (2\.\d+\.\d+)", text))
+    for name in ("SECURITY.md", "docs/deployment.md"):
+        page = (root / name).read_text()
+        assert set(re.findall(r"container is pinned to (\d\d\.\d\d) \(Triton (2\.\d+\.\d+)\)", page)) == {
+            (release, version)
+        }, name
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    for name in tracked.split("\0"):
+        path = root / name
+        if path.suffix in (".md", ".yml", ".yaml", ".sh", ".py", ".toml", ".txt", ".Dockerfile") and path.is_file():
+            assert set(re.findall(r"tritonserver:(\d\d\.\d\d)", path.read_text())) <= {release}, name
+
+
+def test_tritons_entry_point_closes_what_the_launcher_closes(root: Path, tmp_path: Path) -> None:
+    from facestats_local_triton.exposure import closing_arguments
+
+    script = tmp_path / "entrypoint.sh"
+    text = (root / "deploy" / "docker" / "triton-entrypoint.sh").read_text()
+    script.write_text(text.replace("/opt/nvidia/nvidia_entrypoint.sh", "echo"))
+    (line,) = (line for line in instructions(root, "triton") if line.startswith("ENV TRITON_CLOSED_APIS="))
+    variable = dict([line.removeprefix("ENV ").split("=", 1)])
+
+    def started(*command: str, **variables: str) -> list[str]:
+        answer = subprocess.run(
+            ["sh", str(script), *command], env=os.environ | variables, capture_output=True, text=True, check=True
+        )
+        return answer.stdout.split()
+
+    def without_secret(arguments: list[str]) -> list[str]:
+        return [re.sub(r"(?<=:closed=)[0-9a-f-]{32,}$", "...", argument) for argument in arguments]
+
+    first, second = (started("tritonserver", "--model-repository=/models", **variable) for _ in range(2))
+    assert first != second, "the secret is new at every start"
+    closing = [argument for argument in closing_arguments([]) if "=false" not in argument]
+    assert without_secret(first[2:]) == without_secret(second[2:]) == without_secret(closing)
+    assert first[:2] == ["tritonserver", "--model-repository=/models"]
+    assert started("tritonserver", "--help", TRITON_CLOSED_APIS="") == ["tritonserver", "--help"]
+    assert started("sh", "-c", "true", **variable) == ["sh", "-c", "true"]
+    command = json.loads(instructions(root, "triton")[-1].removeprefix("CMD "))
+    assert {argument for argument in closing_arguments([]) if "=false" in argument} <= set(command)
 
 
 def test_the_real_triton_knows_every_option_of_the_images_command(root: Path) -> None:
@@ -81,30 +136,77 @@ def test_the_real_triton_knows_every_option_of_the_images_command(root: Path) ->
         assert option in (answer.stdout + answer.stderr).split(), option
 
 
-def test_the_decoders_requirements_fit_the_projects(root: Path) -> None:
+def requirements_of_python_models(root: Path) -> set[str]:
+    lines = (root / "deploy" / "docker" / "triton-requirements.txt").read_text().splitlines()
+    return {canonicalize_name(line) for line in lines if not line.startswith("#")}
+
+
+def test_the_python_models_requirements_are_the_projects(root: Path) -> None:
     import tomllib
 
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
-    allowed = {requirement.name: requirement.specifier for requirement in map(Requirement, project)}
-    lines = (root / "deploy" / "docker" / "triton-requirements.txt").read_text().splitlines()
-    pins = [Requirement(line) for line in lines if not line.startswith("#")]
-    assert {pin.name for pin in pins} == {"numpy", "pillow", "pillow-heif"}
-    for pin in pins:
-        (version,) = [item.version for item in pin.specifier]
-        assert allowed[pin.name].contains(version), pin
+    pinned = {canonicalize_name(line.split("==")[0]) for line in (root / "constraints.txt").read_text().splitlines()}
+    names = requirements_of_python_models(root)
+    assert names <= {canonicalize_name(requirement.name) for requirement in map(Requirement, project)}
+    assert names <= pinned
+    (install,) = (line for line in instructions(root, "triton") if line.startswith("RUN pip install"))
+    assert "--constraint /opt/facestats/constraints.txt" in install
 
 
 def test_tritons_python_models_import_only_what_its_image_has(root: Path) -> None:
-    """The core's modules that decode must import without the rest of its dependencies."""
+    """The core, as far as the Python models use it, must work without the rest of the project's dependencies."""
+    installed = with_dependencies(requirements_of_python_models(root))
     code = (
-        "import sys; before = set(sys.modules); import facestats.images.imaging, facestats.images.preprocessing;"
+        "import sys; before = set(sys.modules);"
+        "import facestats.images.imaging, facestats.images.preprocessing, facestats.scoring.served;"
+        "from facestats.faces.measurer import FaceMeasurer; from facestats.settings import ScoringSettings;"
+        "settings = ScoringSettings();"
+        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry);"
+        "measurer.warm_up(); measurer.close();"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
-    installed = {"PIL", "numpy", "pillow_heif", "facestats"}
-    third_party = {name for name in loaded.split() if name not in sys.stdlib_module_names and not name.startswith("_")}
-    assert third_party - {"defusedxml", "mkl", "cython_runtime"} <= installed
+    # A wall instead of a list of what was loaded: a package may use another one where it happens to be there.
+    wall = (
+        "import sys; from importlib.abc import MetaPathFinder;"
+        f"hidden = {sorted(modules_of(set(packages()) - installed))!r};"
+        "sys.meta_path.insert(0, type('Wall', (MetaPathFinder,), {'find_spec':"
+        " lambda self, name, path=None, target=None: (_ for _ in ()).throw(ModuleNotFoundError(name, name=name))"
+        " if name.split('.')[0] in hidden else None})());"
+    )
+    answer = subprocess.run([sys.executable, "-c", wall + code], cwd=root, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr[-2000:]
     assert any(line.startswith("COPY core/facestats ") for line in instructions(root, "triton"))
+
+
+@functools.cache
+def packages() -> dict[str, list[str]]:
+    """Distribution to the modules at its top."""
+    found: dict[str, list[str]] = {}
+    for module, names in packages_distributions().items():
+        for name in names:
+            found.setdefault(canonicalize_name(name), []).append(module)
+    return found
+
+
+def modules_of(names: set[str]) -> set[str]:
+    ours = {"facestats"}
+    shared = {module for name, modules in packages().items() if name not in names for module in modules}
+    return {module for name in names for module in packages()[name]} - shared - ours
+
+
+def with_dependencies(names: set[str]) -> set[str]:
+    """These distributions and all they need, but for jax, which the image takes out."""
+    needed: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        if name in needed or name in ("jax", "jaxlib"):
+            continue
+        needed.add(name)
+        for requirement in map(Requirement, requires(name) or ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.add(canonicalize_name(requirement.name))
+    return needed
 
 
 def test_render_builds_the_all_in_one_image(root: Path) -> None:
