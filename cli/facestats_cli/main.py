@@ -15,6 +15,7 @@ from facestats_cli.evaluate import evaluate
 from facestats_cli.export import export
 from facestats_cli.failure import fail
 from facestats_cli.key import key
+from facestats_cli.repeatability import repeatability
 from facestats_cli.rollback import rollback
 from facestats_cli.score import score
 from facestats_cli.tune import tune
@@ -53,6 +54,7 @@ app.command()(export)
 app.command()(rollback)
 app.command()(calibrate)
 app.command()(evaluate)
+app.command()(repeatability)
 app.command()(bulk)
 app.command()(bench)
 app.command()(tune)

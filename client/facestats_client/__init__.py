@@ -16,7 +16,7 @@ from facestats_client.errors import (
 from facestats_client.looksmax import calculate_attractiveness_score
 from facestats_client.outcomes import Outcome
 from facestats_client.requests import ScoreOptions
-from facestats_client.results import Face, ModelInfo, ScoreResult
+from facestats_client.results import Face, Interval, ModelInfo, PersonResult, ScoreResult
 from facestats_client.triton import TritonScorer
 
 __all__ = [
@@ -27,9 +27,11 @@ __all__ = [
     "FaceStatsClient",
     "FaceStatsError",
     "ImageRefusedError",
+    "Interval",
     "ModelInfo",
     "NoFaceError",
     "Outcome",
+    "PersonResult",
     "ProblemError",
     "ScoreOptions",
     "ScoreResult",

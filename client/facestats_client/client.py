@@ -16,16 +16,19 @@ from facestats_client.outcomes import Outcome, progress_bar
 from facestats_client.requests import (
     MODEL_PATH,
     NO_RETRY,
+    PERSON_PATH,
     READY_PATH,
     SCORE_PATH,
     ScoreOptions,
     client_arguments,
+    person_arguments,
     read_model,
+    read_person,
     read_score,
     score_arguments,
     transport_errors,
 )
-from facestats_client.results import ModelInfo, ScoreResult
+from facestats_client.results import ModelInfo, PersonResult, ScoreResult
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -73,6 +76,23 @@ class FaceStatsClient:
         arguments = score_arguments(image, options)
         with transport_errors(self.url):
             return read_score(self._http.post(SCORE_PATH, **arguments))
+
+    def score_person(self, images: Iterable[ImageSource], options: ScoreOptions | None = None) -> PersonResult:
+        """Scores several pictures of one person together; that they show one person is your word.
+
+        Args:
+            images: 2 to 12 pictures, as for ``score``; the largest face of each counts.
+            options: The same for all.
+
+        Raises:
+            ProblemError: The service refused (``NoFaceError``: no picture supports a score).
+            ServiceUnreachableError: There was no answer.
+            OSError: A file cannot be read.
+            ValueError: The options ask for ``faces`` or ``include``.
+        """
+        arguments = person_arguments(images, options)
+        with transport_errors(self.url):
+            return read_person(self._http.post(PERSON_PATH, **arguments))
 
     def score_many(
         self,
@@ -161,6 +181,12 @@ class AsyncFaceStatsClient:
         arguments = await asyncio.to_thread(score_arguments, image, options)
         with transport_errors(self.url):
             return read_score(await self._http.post(SCORE_PATH, **arguments))
+
+    async def score_person(self, images: Iterable[ImageSource], options: ScoreOptions | None = None) -> PersonResult:
+        """Scores several pictures of one person together; see ``FaceStatsClient.score_person``."""
+        arguments = await asyncio.to_thread(person_arguments, images, options)
+        with transport_errors(self.url):
+            return read_person(await self._http.post(PERSON_PATH, **arguments))
 
     async def score_many(
         self,

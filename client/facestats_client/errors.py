@@ -79,6 +79,7 @@ ERROR_OF_CODE: dict[str, type[ProblemError]] = {
     "unsupported-format": ImageRefusedError,
     "no-face": NoFaceError,
     "unusable-face": NoFaceError,
+    "no-usable-photo": NoFaceError,
     "bad-parameter": BadParameterError,
     "bad-request": BadParameterError,
     "too-many-parts": BadParameterError,

@@ -12,9 +12,10 @@ from httpx_retries import Retry, RetryTransport
 
 from facestats_client.errors import ServiceUnreachableError, problem_error
 from facestats_client.images import ImageSource, image_bytes
-from facestats_client.results import ModelInfo, ScoreResult
+from facestats_client.results import ModelInfo, PersonResult, ScoreResult
 
 SCORE_PATH = "/v1/score"
+PERSON_PATH = "/v1/score/person"
 MODEL_PATH = "/v1/model"
 READY_PATH = "/readyz"
 
@@ -77,6 +78,32 @@ def score_arguments(source: ImageSource, options: ScoreOptions | None) -> dict[s
         "headers": {"Content-Type": "application/octet-stream"},
         "params": (options or ScoreOptions()).query(),
     }
+
+
+def person_arguments(sources: Iterable[ImageSource], options: ScoreOptions | None) -> dict[str, Any]:
+    """Arguments of ``post(PERSON_PATH, ...)``.
+
+    Raises:
+        ValueError: The options ask for what several photos have not (``faces``, ``include``).
+    """
+    options = options or ScoreOptions()
+    if options.faces != "largest" or tuple(options.include):
+        raise ValueError("score_person takes the largest face of each photo and returns no extras; use score for those")
+    files = [
+        ("images", (f"photo-{number}", image_bytes(source), "application/octet-stream"))
+        for number, source in enumerate(sources, start=1)
+    ]
+    return {"files": files, "params": options.query()}
+
+
+def read_person(response: httpx.Response) -> PersonResult:
+    """The result for several photos in a response.
+
+    Raises:
+        ProblemError: The response is a problem.
+    """
+    raise_for_problem(response)
+    return PersonResult.model_validate_json(response.content)
 
 
 def read_score(response: httpx.Response) -> ScoreResult:

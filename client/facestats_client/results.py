@@ -11,6 +11,13 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
 
+class Interval(Answer):
+    """The range in which the score of the same photo, taken or stored again, lies 19 times in 20, 0..100."""
+
+    low: float
+    high: float
+
+
 class Metric(Answer):
     """One anthropometric metric.
 
@@ -40,6 +47,7 @@ class Geometric(Answer):
     """
 
     score: float | None = None
+    interval: Interval | None = None
     sex: str = "pooled"
     design: str = "metrics"
     groups: dict[str, float | None] = Field(default_factory=dict)
@@ -69,6 +77,7 @@ class Holistic(Answer):
     """
 
     score: float | None = None
+    interval: Interval | None = None
     raw: float
     crop: str = "aligned"
     attributes: dict[str, Attribute] | None = None
@@ -83,11 +92,16 @@ class Pose(Answer):
 
 
 class Quality(Answer):
-    """How far the photo supports a score: 0..100, a level, and what a person can do about it."""
+    """How far a photo supports a score: 0..100, a level, and what a person can do about it.
+
+    Attributes:
+        factors: Each 0..1; below 0.8 it is among the warnings.
+    """
 
     reliability: float
     level: str
     warnings: tuple[str, ...] = ()
+    factors: dict[str, float] = Field(default_factory=dict)
 
 
 class Face(Answer):
@@ -95,6 +109,7 @@ class Face(Answer):
 
     Attributes:
         score: The blend, 0..100; ``None`` when either half is missing.
+        interval: Of the blend; ``None`` where a half's is unknown.
         blend: Shares of the halves.
         box: Left, top, right, bottom as shares of the upright image.
         landmarks: [478][3], normalised by the image, when asked for.
@@ -103,6 +118,7 @@ class Face(Answer):
     """
 
     score: float | None = None
+    interval: Interval | None = None
     geometric: Geometric
     holistic: Holistic | None = None
     blend: dict[str, float] = Field(default_factory=dict)
@@ -133,12 +149,14 @@ class ScoreResult(Answer):
     """The answer for one photo: its faces, largest first.
 
     Attributes:
+        faces_found: Faces seen in the photo, whether scored or not.
         degraded: Triton was away and geometry answers alone.
         notices: What a reader of the score must know.
         timing_ms: Milliseconds by stage.
     """
 
     faces: tuple[Face, ...]
+    faces_found: int = 1
     model: ModelInfo
     degraded: bool = False
     notices: tuple[str, ...] = ()
@@ -148,3 +166,56 @@ class ScoreResult(Answer):
     def face(self) -> Face:
         """The largest face."""
         return self.faces[0]
+
+
+class PersonHalf(Answer):
+    """One half of the score over several photos.
+
+    Attributes:
+        score: Robust mean, 0..100.
+        interval: 95 % range of the mean; ``None`` where nothing tells it.
+    """
+
+    score: float
+    interval: Interval | None = None
+
+
+class PersonPhoto(Answer):
+    """What one of several photos said.
+
+    Attributes:
+        index: Its place among those sent.
+        used: Whether it counted.
+        reason: Why it was left out.
+        weight: Its share of the geometric mean, 0..1.
+    """
+
+    index: int
+    used: bool
+    reason: str | None = None
+    weight: float = 0.0
+    score: float | None = None
+    geometric: float | None = None
+    holistic: float | None = None
+    reliability: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class PersonResult(Answer):
+    """The answer for several photos of one person.
+
+    Attributes:
+        score: Blend of the two halves' means, 0..100; ``None`` when either is missing.
+        interval: 95 % range of the blend; ``None`` where a half's is unknown.
+        photos: In the order they were sent.
+    """
+
+    score: float | None = None
+    interval: Interval | None = None
+    geometric: PersonHalf
+    holistic: PersonHalf | None = None
+    blend: dict[str, float] = Field(default_factory=dict)
+    photos: tuple[PersonPhoto, ...]
+    model: ModelInfo
+    degraded: bool = False
+    notices: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
         ProblemType("unsupported-media-type", 415, "The request's Content-Type is not supported"),
         ProblemType("no-face", 422, "No face was found"),
         ProblemType("unusable-face", 422, "The face cannot be measured"),
+        ProblemType("no-usable-photo", 422, "None of the photos supports a score"),
         ProblemType("rate-limited", 429, "Too many requests with this API key"),
         ProblemType("client-closed-request", 499, "The client went away"),
         ProblemType("internal-error", 500, "The service failed"),

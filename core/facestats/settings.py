@@ -21,6 +21,7 @@ from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.imaging import ImageLimits
 from facestats.machine import default_threads
 from facestats.scoring.blend import BlendWeights
+from facestats.scoring.interval import load_repeatability
 from facestats.scoring.receipt import Design
 
 MOST_FACES = 32
@@ -74,6 +75,20 @@ class ScoreSettings(SettingsGroup):
     degrade: Literal["none", "geometric"] = Field(
         "none", description="Without Triton: refuse (`none`) or answer with geometry alone, marked as such."
     )
+    repeatability: str = Field(
+        "",
+        description="File of `facestats repeatability` that says how wide the `interval` of a score is; empty: the one "
+        "shipped, which knows the geometric half.",
+    )
+
+    @field_validator("repeatability")
+    @classmethod
+    def _check_repeatability(cls, path: str) -> str:
+        try:
+            load_repeatability(path)
+        except OSError as error:
+            raise ValueError(f"'{path}' cannot be read ({error.strerror}).") from None
+        return path
 
     @property
     def blend(self) -> BlendWeights:
@@ -147,4 +162,10 @@ class ScoringSettings(ModelServerSettings, ScoreSettings, PhotoSettings, Measuri
     @property
     def design(self) -> Design:
         """How a score is made."""
-        return Design(self.blend, self.geometry, self.degrade == "geometric", self.reduced_decode_side)
+        return Design(
+            self.blend,
+            self.geometry,
+            self.degrade == "geometric",
+            self.reduced_decode_side,
+            load_repeatability(self.repeatability),
+        )

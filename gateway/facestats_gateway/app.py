@@ -11,6 +11,7 @@ from fastapi.middleware import Middleware
 from fastapi.middleware.cors import CORSMiddleware
 
 from facestats.logging import configure_logging
+from facestats_gateway.addresses import comma_list
 from facestats_gateway.api_docs import install_api_docs
 from facestats_gateway.head_requests import HeadRequests
 from facestats_gateway.looksmax_routes import router as looksmax_router
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(router)
     app.include_router(looksmax_router)
     install_api_docs(app)
-    install_page(app)
+    install_page(app, " ".join(comma_list(settings.page_embedders)), shown=settings.page == "on")
     install_openapi(app)
     return app
 

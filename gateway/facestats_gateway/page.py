@@ -12,25 +12,33 @@ from fastapi.staticfiles import StaticFiles
 
 from facestats_gateway.reference_card import ReferenceDocument, reference_document
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'"
 """The page loads nothing from elsewhere and runs nothing inline; photos are shown from memory."""
 
+_NOBODY = "'none'"
+"""Content-Security-Policy's word for an empty list."""
 
-def install_page(app: FastAPI) -> None:
-    """Adds ``/``, its files under ``/static``, and ``/v1/geometry/reference``."""
+
+def install_page(app: FastAPI, embedders: str, *, shown: bool) -> None:
+    """Adds ``/v1/geometry/reference`` and, if it is shown, the page ``/`` with its files under ``/static``.
+
+    Args:
+        app: The application.
+        embedders: Origins whose pages may show this one in a frame, separated by spaces; none if empty.
+        shown: Whether there is a page at all.
+    """
     folder = Path(str(files("facestats_gateway").joinpath("web")))
     router = APIRouter()
     # Built once: the reference never changes while the process runs.
     reference = reference_document().model_dump_json().encode()
 
-    @router.get("/", include_in_schema=False)
+    policy = f"{CONTENT_SECURITY_POLICY}; frame-ancestors {embedders or _NOBODY}"
+
     async def page() -> FileResponse:
         return FileResponse(
             folder / "index.html",
             headers={
-                "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+                "Content-Security-Policy": policy,
                 "Cache-Control": "no-cache",
                 "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
             },
@@ -41,8 +49,11 @@ def install_page(app: FastAPI) -> None:
         """The 25 metrics with the distributions and curves they are scored against."""
         return Response(reference, media_type="application/json", headers={"Cache-Control": "max-age=3600"})
 
+    if shown:
+        router.add_api_route("/", page, include_in_schema=False)
     app.include_router(router)
-    app.mount("/static", _PageFiles(directory=folder), name="static")
+    if shown:
+        app.mount("/static", _PageFiles(directory=folder), name="static")
 
 
 class _PageFiles(StaticFiles):

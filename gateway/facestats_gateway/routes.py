@@ -10,11 +10,13 @@ from fastapi.responses import StreamingResponse
 
 from facestats.problems import PROBLEM_TYPES
 from facestats.scoring.documents import model_document, notices
+from facestats.scoring.person import score_person
 from facestats.scoring.schemas import (
     BlendDocument,
     Document,
     HealthDocument,
     ModelCardDocument,
+    PersonDocument,
     ProblemDocument,
     ReadinessDocument,
     ScoreDocument,
@@ -141,6 +143,34 @@ async def score_batch(
     )
     await service.access.charge(caller, len(images))
     return NdjsonResponse(service.batch.lines(images, options, deadline))
+
+
+@scoring_router.post(
+    "/v1/score/person",
+    response_model=PersonDocument,
+    responses=PROBLEM_RESPONSES,
+    openapi_extra=_IMAGES_BODY,
+    tags=["score"],
+)
+async def score_of_person(
+    request: Request,
+    service: ServiceDependency,
+    caller: CallerDependency,
+    options: OptionsDependency,
+    deadline: DeadlineDependency,
+) -> Response:
+    """Scores several photos of one person together; which person they show is never looked at."""
+    settings = service.settings
+    images = await read_image_parts(
+        request,
+        "images",
+        SCORE_OPTIONS,
+        max_parts=settings.max_person_photos,
+        max_body_bytes=settings.max_batch_bytes,
+    )
+    await service.access.charge(caller, len(images) - 1)
+    person = score_person(service.scorer, images, options, deadline)
+    return json_response(await unless_disconnected(request, person))
 
 
 @router.get("/v1/model", response_model=ModelCardDocument, tags=["model"])

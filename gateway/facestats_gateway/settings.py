@@ -46,7 +46,10 @@ class CapacitySettings(MeasuringSettings):
         256_000_000, ge=1024, description="Most bytes of all request bodies being received or held, bytes."
     )
     max_batch_images: int = Field(64, ge=1, description="Most images of one batch request.")
-    max_batch_bytes: int = Field(100_000_000, ge=1024, description="Largest body of a batch request, bytes.")
+    max_person_photos: int = Field(12, ge=2, description="Most photos of one person scored together.")
+    max_batch_bytes: int = Field(
+        100_000_000, ge=1024, description="Largest body of a request with several images, bytes."
+    )
     batch_concurrency: int = Field(
         default_factory=lambda given: 2 * given.get("threads", 1),
         ge=1,
@@ -82,6 +85,10 @@ class CallerSettings(SettingsGroup):
     cors_origins: str = Field(
         "", description="Origins whose web pages may call the API, with commas, or `*`; empty: none but our own."
     )
+    page: Literal["on", "off"] = Field("on", description="Whether `/` is the web page; the API is served either way.")
+    page_embedders: str = Field(
+        "", description="Origins whose web pages may show ours in a frame, with commas, or `*`; empty: none."
+    )
 
     @field_validator("api_keys")
     @classmethod
@@ -101,9 +108,9 @@ class CallerSettings(SettingsGroup):
         check_trusted_proxies(text)
         return text
 
-    @field_validator("cors_origins")
+    @field_validator("cors_origins", "page_embedders")
     @classmethod
-    def _check_cors_origins(cls, text: str) -> str:
+    def _check_origins(cls, text: str) -> str:
         check_origins(text)
         return text
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facestats.faces.conditions import examine
 from facestats.faces.landmarks import FaceMesh, capture
 from facestats.faces.measurer import MeasuredFace, MeasuredPhoto
 from facestats.faces.options import ScoreOptions
@@ -41,7 +42,9 @@ def face(photo: NDArray[np.uint8]) -> FaceDocument:
     finally:
         mesh.close()
     assert found is not None
-    measured = MeasuredPhoto((MeasuredFace(found, measure(found), None),), np.zeros((1, 224, 224, 3), np.uint8))
+    measured = MeasuredPhoto(
+        (MeasuredFace(found, measure(found), examine(photo, found, 1), None),), np.zeros((1, 224, 224, 3), np.uint8)
+    )
     holistic = Holistic(np.array([80.0], np.float32), np.array([1.4], np.float32), None, {})
     design = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
     seconds = dict.fromkeys(("queue", "decode", "landmarks", "geometry", "triton", "total"), 0.0)

@@ -44,7 +44,7 @@ class Visit:
         )
         self.page.goto(url)
 
-    def choose(self, file: Path | FilePayload) -> None:
+    def choose(self, file: Path | FilePayload | list[FilePayload]) -> None:
         self.page.set_input_files("#file", file)
 
     def score(self, file: Path | FilePayload) -> dict[str, Any]:
@@ -99,7 +99,14 @@ def test_photo_shows_score_halves_and_lines(visit: Visit, example_path: Path) ->
     answer = visit.score(example_path)
     (face,) = answer["faces"]
     page = visit.page
-    assert page.inner_text("#score") == str(round(face["score"]))
+    # Untrained weights are not a score: the geometric half leads, and the blend stands small beside it.
+    assert answer["model"]["weights"] == "untrained"
+    assert page.inner_text("#score-title") == "Geometric score"
+    assert page.inner_text("#score") == str(round(face["geometric"]["score"]))
+    interval = face["geometric"]["interval"]
+    expect(page.locator("#range")).to_contain_text(f"{round(interval['low'])} to {round(interval['high'])}")
+    expect(page.locator("#score-words")).to_contain_text("Only as a demonstration")
+    expect(page.locator("#score-words")).to_contain_text(str(round(face["score"])))
     assert [element.inner_text() for element in page.locator("#halves .half dd:not([class])").all()] == [
         str(round(face["geometric"]["score"])),
         str(round(face["holistic"]["score"])),
@@ -153,6 +160,8 @@ def test_photo_that_supports_no_score_says_so_and_what_would_help(visit: Visit, 
     answer = visit.score({"name": "small.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
     quality = answer["faces"][0]["quality"]
     assert quality["level"] == "poor"
+    expect(visit.page.locator("#score")).to_have_text("No score")
+    expect(visit.page.locator("#range")).to_be_hidden()
     expect(visit.page.locator("#score-words")).to_contain_text("does not support a score")
     assert visit.page.locator("#warning-list li").all_inner_texts() == quality["warnings"]
     expect(visit.page.locator(".verdict")).to_have_class("verdict unsupported")
@@ -167,15 +176,15 @@ def test_raw_json_is_the_answer(visit: Visit, example_path: Path) -> None:
     assert len(visit.page.inner_text("#json")) < 20_000, "pictures and landmarks are shortened"
 
 
-def test_banner_says_what_the_service_says_of_its_weights(visit: Visit, stack: Stack) -> None:
+def test_banner_tells_visitors_what_untrained_weights_mean_for_them(visit: Visit, stack: Stack) -> None:
     model = httpx.get(f"{stack.url}/v1/model").json()
+    assert model["weights"] == "untrained"
     banner = visit.page.locator("#banner")
-    expect(visit.page.locator("#model-words")).to_contain_text(model["weights"])
-    if model["notices"]:
-        expect(banner).to_have_text("".join(model["notices"]))
-    else:
-        expect(banner).to_be_hidden()
-    assert (model["weights"] == "untrained") == ("untrained" in banner.inner_text())
+    expect(visit.page.locator("#model-words")).to_contain_text("untrained")
+    expect(banner).to_contain_text("means nothing")
+    # Exporting is the operator's business.
+    expect(banner).not_to_contain_text("export")
+    expect(visit.page.locator("#away")).to_be_hidden()
 
 
 def test_comparison_with_women_scores_again(visit: Visit, example_path: Path) -> None:
@@ -206,6 +215,8 @@ def test_triton_away_gets_a_friendly_message(browser: Browser, example_path: Pat
     nobody_listens_here = f"127.0.0.1:{free_port()}"
     with gateway({"FACESTATS_TRITON_URLS": nobody_listens_here}) as url, browser.new_context() as context:
         visit = Visit(context, url)
+        # Known before anything is uploaded.
+        expect(visit.page.locator("#away")).to_contain_text("The scoring model is not running right now")
         visit.choose(example_path)
         problem = visit.page.locator("#problem")
         expect(problem).to_contain_text("The scoring model is not running right now", timeout=SCORED)
@@ -224,7 +235,7 @@ def test_geometry_alone_is_shown_as_no_score(browser: Browser, example_path: Pat
         assert answer["degraded"]
         expect(visit.page.locator("#score")).to_have_text("No score")
         expect(visit.page.locator("#of")).to_be_hidden()
-        expect(visit.page.locator("#banner")).to_have_text("".join(answer["notices"]))
+        expect(visit.page.locator("#banner")).to_contain_text("only the geometric half is measured")
 
 
 def test_service_with_keys_asks_for_one(browser: Browser, stack: Stack, example_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from types import TracebackType
 
@@ -93,7 +94,9 @@ def capture_all(mesh: FaceMesh, rgb: NDArray[np.uint8], mode: CaptureMode, max_f
     """
     height, width = rgb.shape[:2]
     found = sorted(mesh.detect(rgb), key=lambda face: -_box_area(face * [width, height, 0]))
-    return [_capture_face(mesh, rgb, face, mode) for face in found[:max_faces]]
+    return [
+        dataclasses.replace(_capture_face(mesh, rgb, face, mode), faces_found=len(found)) for face in found[:max_faces]
+    ]
 
 
 def _capture_face(mesh: FaceMesh, rgb: NDArray[np.uint8], first: NDArray[np.float64], mode: CaptureMode) -> Capture:

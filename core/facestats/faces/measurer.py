@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
+from facestats.faces.conditions import Conditions, examine
 from facestats.faces.landmarks import FaceMesh, capture_all
 from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
@@ -29,11 +30,13 @@ class MeasuredFace:
     Attributes:
         capture: Its landmarks.
         geometry: Its geometric score and everything behind it.
+        conditions: What light, focus and framing did to the photo.
         overlay: JPEG bytes of the photo with the measurements, when asked for.
     """
 
     capture: Capture
     geometry: Geometry
+    conditions: Conditions
     overlay: bytes | None
 
 
@@ -163,7 +166,8 @@ class FaceMeasurer:
     def _measure_face(self, rgb: NDArray[np.uint8], found: Capture, options: ScoreOptions) -> MeasuredFace:
         geometry = measure(found, options.sex, self._design)
         overlay = encode_overlay(draw_overlay(rgb, found, geometry)) if "overlay" in options.include else None
-        return MeasuredFace(found, geometry, overlay)
+        company = 1 if options.all_faces else found.faces_found
+        return MeasuredFace(found, geometry, examine(rgb, found, company), overlay)
 
 
 class _StageClock:

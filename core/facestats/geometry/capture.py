@@ -25,6 +25,7 @@ class Capture:
         mode: ``stable`` is the two-pass capture, ``fast`` pass 1 alone. Where the second pass loses the face,
             ``stable`` falls back to the landmarks of pass 1.
         frame_to_photo: [2, 3] float64 affine matrix from the frame's pixels to the photo's.
+        faces_found: Faces that were seen in the photo, this one included.
     """
 
     landmarks: NDArray[np.float64]
@@ -35,6 +36,7 @@ class Capture:
     photo_height: int
     mode: CaptureMode
     frame_to_photo: NDArray[np.float64]
+    faces_found: int = 1
 
     def photo_points(self) -> NDArray[np.float64]:
         """Where the measured landmarks lie on the upright photo: [478, 2] float64, pixels."""

@@ -15,7 +15,8 @@ from facestats.geometry import Capture
 from facestats.holistic.backend import Holistic
 from facestats.holistic.provenance import Provenance
 from facestats.problems import Problem
-from facestats.scoring.blend import BlendWeights, blend
+from facestats.scoring.blend import blend
+from facestats.scoring.interval import Interval, blended_interval
 from facestats.scoring.receipt import Design, receipt
 from facestats.scoring.schemas import (
     AttributeDocument,
@@ -23,6 +24,7 @@ from facestats.scoring.schemas import (
     FaceDocument,
     GeometricDocument,
     HolisticDocument,
+    IntervalDocument,
     MetricDocument,
     ModelDocument,
     PoseDocument,
@@ -60,15 +62,17 @@ def score_document(
     Raises:
         Problem: Triton's answer is not a number.
     """
+    model = model_document(provenance, design)
     faces = []
     for index, face in enumerate(photo.faces):
         row = index if options.crop == "aligned" else 0
         half = None if holistic is None else _holistic_document(holistic, row, options, provenance)
         embedding = None if holistic is None or holistic.embedding is None else holistic.embedding[row].tolist()
-        faces.append(_face_document(face, half, embedding, options, design.blend))
+        faces.append(_face_document(face, half, embedding, options, design, model.receipt))
     return ScoreDocument(
         faces=faces,
-        model=model_document(provenance, design),
+        faces_found=photo.faces[0].capture.faces_found,
+        model=model,
         degraded=holistic is None,
         notices=notices(provenance, degraded=holistic is None),
         timing_ms=TimingDocument(**{stage: value * 1e3 for stage, value in seconds.items()}),
@@ -104,21 +108,33 @@ def _face_document(
     half: HolisticDocument | None,
     embedding: list[float] | None,
     options: ScoreOptions,
-    weights: BlendWeights,
+    design: Design,
+    receipt: str,
 ) -> FaceDocument:
-    geometry = face.geometry
+    geometry, weights, repeatability = face.geometry, design.blend, design.repeatability
+    reliability = geometry.quality.reliability
+    score = blend(geometry.score, half.score if half else None, weights)
+    geometric = repeatability.geometric_interval(
+        geometry.score, reliability, capture=options.capture, sex=geometry.sex, design=geometry.design
+    )
+    holistic = repeatability.holistic_interval(half.score if half else None, reliability, receipt)
+    blended = blended_interval(
+        score, _placed(geometry.score, geometric), _placed(half.score if half else None, holistic), weights
+    )
     overlay = None if face.overlay is None else "data:image/jpeg;base64," + base64.b64encode(face.overlay).decode()
     return FaceDocument(
-        score=blend(geometry.score, half.score if half else None, weights),
-        geometric=_geometric_document(face),
-        holistic=half,
+        score=score,
+        interval=_interval_document(blended),
+        geometric=_geometric_document(face, geometric),
+        holistic=half and half.model_copy(update={"interval": _interval_document(holistic)}),
         blend=BlendDocument(geometric=weights.geometric, holistic=weights.holistic),
         box=_box(face.capture),
         pose=PoseDocument(yaw=geometry.pose.yaw, pitch=geometry.pose.pitch, roll=geometry.pose.roll),
         quality=QualityDocument(
             reliability=geometry.quality.reliability,
             level=geometry.quality.level,
-            warnings=list(geometry.quality.warnings),
+            warnings=[*geometry.quality.warnings, *face.conditions.warnings],
+            factors={**geometry.quality.factors, **face.conditions.factors},
         ),
         landmarks=_photo_landmarks(face.capture) if "landmarks" in options.include else None,
         embedding=embedding,
@@ -149,10 +165,19 @@ def _attribute_document(
     return AttributeDocument(label=text, probability=dict(zip(classes, map(float, probabilities), strict=True)))
 
 
-def _geometric_document(face: MeasuredFace) -> GeometricDocument:
+def _placed(score: float | None, interval: Interval | None) -> tuple[float, Interval] | None:
+    return None if score is None or interval is None else (score, interval)
+
+
+def _interval_document(interval: Interval | None) -> IntervalDocument | None:
+    return None if interval is None else IntervalDocument(low=interval.low, high=interval.high)
+
+
+def _geometric_document(face: MeasuredFace, interval: Interval | None) -> GeometricDocument:
     geometry = face.geometry
     return GeometricDocument(
         score=geometry.score,
+        interval=_interval_document(interval),
         sex=geometry.sex,
         design=geometry.design,
         groups=dict(geometry.groups),

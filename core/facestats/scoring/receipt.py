@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from facestats.geometry import GeometryDesign
@@ -12,6 +12,7 @@ from facestats.geometry.reference import data_sha256
 from facestats.holistic.provenance import UNKNOWN, Provenance
 from facestats.images.alignment import ALIGNMENT_ID
 from facestats.scoring.blend import BlendWeights
+from facestats.scoring.interval import Repeatability, load_repeatability
 
 _FROM_THE_EXPORT = ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
 
@@ -25,12 +26,14 @@ class Design:
         geometry: Which geometric score.
         degrade: Whether geometry answers alone while the models are away.
         reduced_decode_side: Side down to which JPEGs may be decoded at a smaller scale, pixels; 0: never.
+        repeatability: How well the halves repeat; it says how sure a score is and is no part of its receipt.
     """
 
     blend: BlendWeights
     geometry: GeometryDesign
     degrade: bool
     reduced_decode_side: int
+    repeatability: Repeatability = field(default_factory=load_repeatability)
 
 
 def receipt(provenance: Provenance, design: Design) -> str:

@@ -29,6 +29,17 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class IntervalDocument(Document):
+    """The range in which the score of the same photo, taken or stored again, lies 19 times in 20.
+
+    It covers the photo's own noise (roll, size, compression, light), not the person: another expression or another day
+    moves a score further.
+    """
+
+    low: Points
+    high: Points
+
+
 class MetricDocument(Document):
     """One anthropometric metric of a face."""
 
@@ -46,6 +57,7 @@ class GeometricDocument(Document):
     """The geometric half."""
 
     score: Points | None
+    interval: IntervalDocument | None = Field(None, description="95 % range of measuring the same photo again.")
     sex: ParameterSet = Field(description="Parameter set used; `pooled` when not given.")
     design: GeometryDesign
     groups: dict[str, Points | None]
@@ -63,6 +75,9 @@ class HolisticDocument(Document):
     """The holistic half: CLIP embedding and FaceStats regressor."""
 
     score: Points | None = Field(description="Percentile of `raw` in the calibration; null when uncalibrated.")
+    interval: IntervalDocument | None = Field(
+        None, description="As above; null unless `facestats repeatability` has measured the served model."
+    )
     raw: Annotated[float, _rounded(6)] = Field(description="The regressor's output in its own unit.")
     crop: Crop
     attributes: dict[str, AttributeDocument] | None = None
@@ -91,13 +106,20 @@ class QualityDocument(Document):
 
     reliability: Annotated[float, _rounded(1)] = Field(ge=0, le=100)
     level: Level
-    warnings: list[str] = Field(description="What a person can do about it.")
+    warnings: list[str] = Field(description="What a person can do about it, worst first.")
+    factors: dict[str, Annotated[float, _rounded(3)]] = Field(
+        default_factory=dict,
+        description="Each 0..1; below 0.8 it is warned of. `pose`, `size`, `mouth`, `fit`, `framing` multiply to the "
+        "reliability; the others (`sharpness`, `brightness`, `highlights`, `colour`, `eyes`, `edge`, `company`) change "
+        "nothing and are absent where they cannot be told.",
+    )
 
 
 class FaceDocument(Document):
     """One face of the photo."""
 
     score: Points | None = Field(description="60 % geometry + 40 % holistic; null when either half is missing.")
+    interval: IntervalDocument | None = Field(None, description="Of the blend; null where a half's is unknown.")
     geometric: GeometricDocument
     holistic: HolisticDocument | None
     blend: BlendDocument
@@ -139,6 +161,7 @@ class ScoreDocument(Document):
     """The answer for one photo."""
 
     faces: list[FaceDocument] = Field(description="Largest first; one unless `faces=all`.")
+    faces_found: int = Field(1, ge=1, description="Faces seen in the photo, whether scored or not.")
     model: ModelDocument
     degraded: bool = Field(False, description="True when Triton was away and geometry answers alone.")
     notices: list[str] = Field(default_factory=list, description="What a reader of the score must know.")
@@ -178,6 +201,43 @@ class ModelCardDocument(ModelDocument):
     geometry: GeometryDesign = Field(description="Geometric design.")
     notices: list[str]
     provenance: dict[str, str] = Field(description="All the export said of itself; empty when unknown.")
+
+
+class PersonHalfDocument(Document):
+    """One half of the score over several photos."""
+
+    score: Points
+    interval: IntervalDocument | None = Field(
+        description="95 % range of the mean, from the photos' own spread; null where nothing tells it."
+    )
+
+
+class PersonPhotoDocument(Document):
+    """What one of the photos said."""
+
+    index: int = Field(ge=0, description="Position among the request's `images`.")
+    used: bool
+    reason: str | None = Field(description="Why it was left out.")
+    weight: Annotated[float, _rounded(3)] = Field(ge=0, le=1, description="Its share of the geometric mean.")
+    score: Points | None
+    geometric: Points | None
+    holistic: Points | None
+    reliability: Annotated[float, _rounded(1)] | None
+    warnings: list[str]
+
+
+class PersonDocument(Document):
+    """The answer for several photos of one person; that they show the same person is the caller's word."""
+
+    score: Points | None = Field(description="Blend of the two halves' means; null when either is missing.")
+    interval: IntervalDocument | None = Field(description="95 % range of the blend; null where a half's is unknown.")
+    geometric: PersonHalfDocument
+    holistic: PersonHalfDocument | None
+    blend: BlendDocument
+    photos: list[PersonPhotoDocument] = Field(description="In the order they were sent.")
+    model: ModelDocument
+    degraded: bool
+    notices: list[str]
 
 
 class HealthDocument(Document):

@@ -1,12 +1,12 @@
-// The four ways a photo comes in: chosen, dropped, pasted, taken with the camera.
+// The four ways photos come in: chosen, dropped, pasted, taken with the camera.
 
 const byId = (id) => document.getElementById(id);
 
-/** Calls `take(blob)` for every photo the person gives. */
+/** Calls `take(blobs)` with the photos the person gives at a time. */
 export function listenForPhotos(take) {
   for (const input of [byId("file"), byId("file-camera")]) {
     input.addEventListener("change", () => {
-      if (input.files.length) take(input.files[0]);
+      if (input.files.length) take([...input.files]);
       // The same file chosen again must count as a new choice.
       input.value = "";
     });
@@ -14,8 +14,8 @@ export function listenForPhotos(take) {
   byId("choose").addEventListener("click", () => byId("file").click());
   listenForDrops(take);
   document.addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find((item) => item.type.startsWith("image/"));
-    if (file) take(file);
+    const files = [...(event.clipboardData?.files ?? [])].filter((item) => item.type.startsWith("image/"));
+    if (files.length) take(files);
   });
   listenForCamera(take);
 }
@@ -31,7 +31,7 @@ function listenForDrops(take) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dragging");
-    if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
   });
 }
 
@@ -73,7 +73,7 @@ function listenForCamera(take) {
     canvas.getContext("2d").drawImage(video, 0, 0);
     canvas.toBlob((blob) => {
       dialog.close();
-      take(blob);
+      take([blob]);
     }, "image/jpeg", 0.95);
   });
   byId("camera-close").addEventListener("click", () => dialog.close());

@@ -8,9 +8,11 @@ const EDGE = 3;
 /**
  * @param {number|null} value
  * @param {{p5: number, p25: number, p50: number, p75: number, p95: number}} reference
- * @param {{domain?: [number, number], ideal?: [number, number], words: string}} options words: what a screen reader says
+ * @param {{domain?: [number, number], ideal?: [number, number], range?: object|null, other?: number|null, words: string}} options
+ *   range: where the value would lie if it were measured again; other: the value of a second photo; words: what a
+ *   screen reader says
  */
-export function distributionPlot(value, reference, { domain, ideal, words }) {
+export function distributionPlot(value, reference, { domain, ideal, range, other, words }) {
   const spread = reference.p95 - reference.p5;
   const [low, high] = domain ?? [reference.p5 - 0.3 * spread, reference.p95 + 0.3 * spread];
   const x = (at) => EDGE + Math.min(1, Math.max(0, (at - low) / (high - low))) * (100 - 2 * EDGE);
@@ -26,6 +28,8 @@ export function distributionPlot(value, reference, { domain, ideal, words }) {
     line(reference.p50, reference.p50, MIDDLE - 5, MIDDLE + 5, "median"),
   );
   if (ideal) svg.append(line(ideal[0], ideal[1], 20, 20, "ideal"));
+  if (range) svg.append(line(range.low, range.high, MIDDLE, MIDDLE, "range"));
+  if (other !== null && other !== undefined) svg.append(mark(`${x(other)}%`, other < low ? -1 : other > high ? 1 : 0, MIDDLE, "mark other"));
   if (value !== null && value !== undefined) svg.append(mark(`${x(value)}%`, value < low ? -1 : value > high ? 1 : 0));
   return svg;
 }
@@ -35,6 +39,7 @@ export function legendPiece(piece) {
   const svg = draw("svg", { class: "plot", viewBox: "0 0 34 14", "aria-hidden": "true" });
   const pieces = {
     mark: () => mark(17, 0, 7),
+    other: () => mark(17, 0, 7, "mark other"),
     box: () => draw("rect", { class: "box", x: 4, y: 2, width: 26, height: 10, rx: 3 }),
     whisker: () => draw("line", { class: "whisker", x1: 2, x2: 32, y1: 7, y2: 7 }),
     ideal: () => draw("line", { class: "ideal", x1: 2, x2: 32, y1: 7, y2: 7 }),
@@ -44,10 +49,10 @@ export function legendPiece(piece) {
 }
 
 /** A dot, or a wedge that points beyond the plot's end. */
-function mark(at, side, y = MIDDLE) {
-  if (side === 0) return draw("circle", { class: "mark", cx: at, cy: y, r: 6 });
+function mark(at, side, y = MIDDLE, name = "mark") {
+  if (side === 0) return draw("circle", { class: name, cx: at, cy: y, r: 6 });
   const place = draw("svg", { x: at, y, overflow: "visible" });
-  place.append(draw("path", { class: "mark", d: `M${side * 6} 0l${side * -11} -6v12z` }));
+  place.append(draw("path", { class: name, d: `M${side * 6} 0l${side * -11} -6v12z` }));
   return place;
 }
 

@@ -30,6 +30,46 @@ export async function showPortrait(photo, face, reference) {
   emphasise(null);
 }
 
+/**
+ * Lets the person pick one of several faces.
+ * @param {Blob} photo
+ * @param {object} answer the score document
+ * @param {number} shown index of the face that is shown
+ * @param {(index: number) => void} pick called with another face's index
+ */
+export async function showFaces(photo, answer, shown, pick) {
+  const faces = answer.faces;
+  byId("faces").hidden = faces.length < 2;
+  if (faces.length < 2) return;
+  const more = answer.faces_found > faces.length ? `, of which ${faces.length} are measured` : "";
+  byId("faces-words").textContent = `${answer.faces_found} faces were found${more}. This is ${shown === 0 ? "the largest" : `number ${shown + 1} by size`}; show another:`;
+  const picture = await openPicture(photo);
+  byId("faces-list").replaceChildren(
+    ...faces.map((face, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "quiet face-choice";
+      button.setAttribute("aria-pressed", String(index === shown));
+      button.setAttribute("aria-label", `Face ${index + 1}`);
+      if (picture) button.append(thumbnail(picture, face.box));
+      button.append(String(index + 1));
+      button.addEventListener("click", () => pick(index));
+      return button;
+    }),
+  );
+  picture?.close();
+}
+
+function thumbnail(picture, box) {
+  const crop = around(box, picture);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 72;
+  const side = Math.min(crop.width, crop.height);
+  canvas.getContext("2d").drawImage(picture, crop.x, crop.y + (crop.height - side) / 2, crop.width, side, 0, 0, 72, 72);
+  canvas.setAttribute("aria-hidden", "true");
+  return canvas;
+}
+
 /** Brings one metric's lines forward; none when null. */
 export function emphasise(metric) {
   const all = byId("lines").firstElementChild;
@@ -38,7 +78,7 @@ export function emphasise(metric) {
   all.querySelector(".shown")?.classList.remove("shown");
   lines?.classList.add("shown");
   all.classList.toggle("emphasising", Boolean(lines));
-  byId("photo-words").textContent = metric ? `${metric.title}: ${metric.meaning}` : "Point at a measurement to see it on the face.";
+  byId("photo-words").textContent = metric ? `${metric.title}: ${metric.meaning}` : "Point at or touch a measurement to see it on the face.";
 }
 
 async function openPicture(photo) {

@@ -5,6 +5,7 @@ const URN = "urn:facestats:problem:";
 const PROBLEMS = {
   "unreachable": ["The service cannot be reached", "Check that it is still running and that you are connected, then try again."],
   "no-face": ["No face in this picture", "Choose a photo with one clearly visible face, looking towards the camera."],
+  "no-usable-photo": ["None of these photos supports a score", "Choose sharper photos of one face, taken from the front."],
   "unusable-face": ["This face cannot be measured", "Try a sharper photo, taken from the front."],
   "not-an-image": ["This file is not a picture", "Choose a JPEG, PNG, WebP or HEIC photo."],
   "unsupported-format": ["This kind of picture is not supported", "Choose a JPEG, PNG, WebP or HEIC photo."],
@@ -60,9 +61,31 @@ export function formatPoints(score) {
   return score === null || score === undefined ? "–" : String(Math.round(score));
 }
 
+/** A range of scores in whole points, such as "57 to 67"; empty when it is not known. */
+export function formatRange(interval) {
+  return interval ? `${Math.round(interval.low)} to ${Math.round(interval.high)}` : "";
+}
+
+/** What a visitor must know of what is served; the operator reads the service's own notices in the JSON. */
+export function noticeWords(model, degraded) {
+  const said = [];
+  if (degraded) said.push("The scoring model is away: only the geometric half is measured just now.");
+  if (model.weights === "untrained") said.push("Demonstration: the holistic half runs on random weights and means nothing. Look at the geometric half.");
+  if (model.calibration === "none") said.push("The holistic half is on no common scale here, so the halves are not blended.");
+  return said;
+}
+
 /** A percentile as a sentence's end, such as "larger than in 71 % of the faces". */
 export function percentileWords(percentile, faces) {
   if (percentile === null || percentile === undefined) return "";
   const share = Math.round(percentile);
   return share <= 0 ? `smaller than in all of ${faces}` : share >= 100 ? `larger than in all of ${faces}` : `larger than in ${share} % of ${faces}`;
+}
+
+/** A new element with a class and a text. */
+export function element(name, className = "", text = "") {
+  const created = document.createElement(name);
+  if (className) created.className = className;
+  if (text) created.textContent = text;
+  return created;
 }
