@@ -28,4 +28,6 @@ RUN pip install -c constraints.txt --editable '.[export]' \
 
 ENV HF_HOME=/weights/huggingface
 USER 10001
-ENTRYPOINT ["facestats", "export", "--output", "/models"]
+ENTRYPOINT ["facestats"]
+# Another command on the same volume: rollback --repository /models.
+CMD ["export", "--output", "/models"]

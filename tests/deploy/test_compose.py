@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
+
+from facestats.settings import ModelServerSettings, ScoringSettings
+from facestats_gateway.settings import Settings
 
 PROFILES = ["cpu", "gpu", "cpu,monitoring", "gpu,monitoring"]
 
@@ -84,12 +88,38 @@ def test_the_gpu_profile_reserves_a_gpu_and_keeps_its_engines(services: dict[str
     assert "tensorrt" in services["export-gpu"]["command"]
 
 
-def test_the_gateways_settings_exist(services: dict[str, dict[str, Any]]) -> None:
-    from facestats_gateway.settings import Settings
+def test_every_setting_is_passed_through(services: dict[str, dict[str, Any]]) -> None:
+    # Where it listens is the image's affair.
+    expected = variables(Settings) - {"FACESTATS_HOST", "FACESTATS_PORT"}
+    environment = services["gateway"]["environment"]
+    assert set(environment) == expected
+    assert {name: value for name, value in environment.items() if value is not None} == {
+        "FACESTATS_TRITON_URLS": "dns:///triton:8001"
+    }
+    # psl asks the models beside it, so how to reach a model server is nothing to it.
+    for name in ("triton", "triton-gpu"):
+        assert set(services[name]["environment"]) == variables(ScoringSettings) - variables(ModelServerSettings)
 
-    prefix = "FACESTATS_"
-    for variable in services["gateway"]["environment"]:
-        assert variable.removeprefix(prefix).lower() in Settings.model_fields, variable
+
+def variables(settings: type[BaseSettings]) -> set[str]:
+    return {f"FACESTATS_{name.upper()}" for name in settings.model_fields}
+
+
+def test_a_setting_of_the_shell_reaches_the_gateway_and_an_unset_one_does_not(root: Path) -> None:
+    command = shutil.which("docker-compose")
+    if command is None:
+        pytest.skip("needs docker-compose (Debian's package of that name)")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FACESTATS_")}
+    environment |= {"FACESTATS_RATE_LIMIT": "600/minute", "FACESTATS_THREADS": "3", "COMPOSE_PROFILES": "cpu"}
+    answer = subprocess.run([command, "config"], cwd=root, env=environment, capture_output=True, text=True, check=True)
+    rendered = yaml.safe_load(answer.stdout)["services"]
+    found = {name: value for name, value in rendered["gateway"]["environment"].items() if value is not None}
+    assert found == {
+        "FACESTATS_RATE_LIMIT": "600/minute",
+        "FACESTATS_THREADS": "3",
+        "FACESTATS_TRITON_URLS": "dns:///triton:8001",
+    }
+    assert rendered["triton"]["environment"]["FACESTATS_THREADS"] == "3"
 
 
 def test_files_mounted_from_the_repository_exist(root: Path, services: dict[str, dict[str, Any]]) -> None:

@@ -243,6 +243,21 @@ def test_the_command_line_imports_only_what_the_image_copies(root: Path, name: s
     assert not {"torch", "transformers", "onnx", "onnxruntime", "ray", "pytriton"} & set(answer.stdout.split())
 
 
+def test_the_exports_image_rolls_back_too(root: Path) -> None:
+    from typer.testing import CliRunner
+
+    from facestats_cli.main import app
+
+    lines = instructions(root, "export")
+    entry, command = (
+        json.loads(next(line for line in lines if line.startswith(f"{word} ["))[len(word) :])
+        for word in ("ENTRYPOINT", "CMD")
+    )
+    assert (entry, command) == (["facestats"], ["export", "--output", "/models"])
+    for words in (command, ["rollback", "--repository", "/models"]):
+        assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+
+
 @pytest.mark.parametrize("name", ["gateway", "all-in-one"])
 def test_the_images_command_is_one_of_ours(root: Path, name: str) -> None:
     from typer.testing import CliRunner

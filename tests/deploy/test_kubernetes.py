@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -153,4 +154,74 @@ def test_the_gpu_overlay_takes_one_gpu_and_keeps_its_engines(folder: Path) -> No
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert {"model-repository", "engine-cache"} <= mounts
     (export,) = manifests["Job", "export"]["spec"]["template"]["spec"]["containers"]
-    assert export["args"] == ["--precision", "fp16", "--target", "tensorrt"]
+    assert export["args"] == ["export", "--output", "/models", "--precision", "fp16", "--target", "tensorrt"]
+
+
+def ingress_paths(rendered: dict[tuple[str, str], Manifest]) -> list[tuple[str, str]]:
+    (rule,) = rendered["Ingress", "gateway"]["spec"]["rules"]
+    return [(path["path"], path["pathType"]) for path in rule["http"]["paths"]]
+
+
+def passes(paths: list[tuple[str, str]], asked: str) -> bool:
+    """As the Ingress API defines it: Prefix goes by whole elements of the path."""
+    return any(asked == path or (kind == "Prefix" and asked.startswith(f"{path.rstrip('/')}/")) for path, kind in paths)
+
+
+def test_the_ingress_passes_what_callers_need_and_no_metrics(rendered: dict[tuple[str, str], Manifest]) -> None:
+    from facestats_gateway.app import create_app
+
+    paths = ingress_paths(rendered)
+    inner = {"/metrics", "/healthz", "/readyz"}
+    described = set(create_app().openapi()["paths"])
+    assert inner < described
+    for path in described - inner | {
+        "/",
+        "/openapi.json",
+        "/docs",
+        "/docs/start.js",
+        "/docs/assets/x.js",
+        "/static/x.js",
+    }:
+        assert passes(paths, path), path
+    for path in inner | {"/metrics/"}:
+        assert not passes(paths, path), path
+
+
+def test_the_ingress_undercuts_no_limit(rendered: dict[tuple[str, str], Manifest]) -> None:
+    from facestats_gateway.settings import Settings
+
+    nginx = "nginx.ingress.kubernetes.io"
+    annotations = rendered["Ingress", "gateway"]["metadata"]["annotations"]
+    settings = Settings()
+    size = annotations[f"{nginx}/proxy-body-size"]
+    assert size.endswith("m")
+    assert int(size[:-1]) * 2**20 >= max(settings.max_batch_bytes, settings.max_image_bytes * 4 / 3 + 1000)
+    for name in ("proxy-read-timeout", "proxy-send-timeout"):
+        assert int(annotations[f"{nginx}/{name}"]) > settings.max_request_timeout_seconds
+
+
+def test_the_gateway_trusts_its_ingress_controller(rendered: dict[tuple[str, str], Manifest]) -> None:
+    (container,) = rendered["Deployment", "gateway"]["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    networks = [ip_network(text) for text in environment["FACESTATS_TRUSTED_PROXIES"].split(",")]
+    for pod in ("10.244.1.7", "172.20.3.4", "192.168.9.9", "100.64.8.8", "fd00::17"):
+        assert any(ip_address(pod) in network for network in networks)
+    assert not any(ip_address("203.0.113.7") in network for network in networks), "callers are not trusted"
+
+
+def test_the_rollback_that_an_alert_names_is_a_job(folder: Path, rendered: dict[tuple[str, str], Manifest]) -> None:
+    (job,) = documents((folder / "rollback.yaml").read_text())
+    kubernetes_validate.validate(job, API_VERSION, strict=True)
+    pod, export = job["spec"]["template"]["spec"], rendered["Job", "export"]["spec"]["template"]["spec"]
+    (container,), (exporting,) = pod["containers"], export["containers"]
+    assert container["args"] == ["rollback", "--repository", "/models"]
+    assert container["image"] == exporting["image"]
+    assert pod["securityContext"] == export["securityContext"]
+    claims = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"]]
+    assert claims == ["model-repository"]
+
+
+def test_every_export_names_its_precision_and_target(rendered: dict[tuple[str, str], Manifest]) -> None:
+    (container,) = rendered["Job", "export"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"][:3] == ["export", "--output", "/models"]
+    assert {"--precision", "--target"} <= set(container["args"])
