@@ -23,8 +23,8 @@ MODELS = {"PIXELS": "attractiveness", "IMAGE": "attractiveness_image"}
 WINDOWS = 3
 """perf_analyzer judges, and averages, the last three of its windows."""
 
-OUTPUT_BYTES = 4096
-"""Room for each output in shared memory; the largest is EMBEDDING with 2,048 bytes."""
+OUTPUT_BYTES = 65536
+"""Room for each output in shared memory; the largest is psl's DOCUMENT with about 8,000 bytes."""
 
 
 _REQUEST = re.compile(rb'"timestamp":(\d+),.*?"response_timestamps":\[(?:\d+,)*(\d+)\]', re.DOTALL)
@@ -57,25 +57,28 @@ class TritonLoad:
         concurrency: int,
         seconds: float,
         shared_memory: Literal["none", "system"] = "none",
+        model: str | None = None,
     ) -> Sample:
         """Keeps ``concurrency`` single-image requests in flight for three windows of ``seconds`` / 3.
 
         Args:
-            tensor: The ensemble's input.
+            tensor: The model's input.
             protocol: How it is asked.
             concurrency: Requests in flight.
             seconds: For how long.
             shared_memory: Whether tensors go through system shared memory instead of the messages.
+            model: The model, if it is not the ensemble that takes this tensor.
 
         Raises:
             PerfAnalyzerError: perf_analyzer failed.
         """
-        before = self.inferences(tensor)
+        model = model or MODELS[tensor]
+        before = self.inferences(model)
         with tempfile.TemporaryDirectory() as folder, self.processes.watch() as watch:
             report = Path(folder) / "requests.json"
             finished = run_perf_analyzer(
                 [
-                    *("-m", MODELS[tensor], "-i", protocol, "-u", self.grpc if protocol == "grpc" else self.http),
+                    *("-m", model, "-i", protocol, "-u", self.grpc if protocol == "grpc" else self.http),
                     *("--input-data", str(self.inputs[tensor]), "-b", "1"),
                     *("--concurrency-range", str(concurrency), "--profile-export-file", str(report)),
                     # Stable by decree: the rounds show how steady the figures are.
@@ -87,7 +90,7 @@ class TritonLoad:
             if finished.returncode != 0 or not report.is_file():
                 raise PerfAnalyzerError(f"perf_analyzer failed: {(finished.stderr or finished.stdout).strip()[-500:]}")
             spans = request_spans(report.read_bytes())
-        served = self.inferences(tensor) - before
+        served = self.inferences(model) - before
         p50, p95, p99 = (float(value) * 1e3 for value in np.percentile(spans[:, 1] - spans[:, 0], [50, 95, 99]))
         return Sample(
             images_per_second(spans[:, 1]),
@@ -96,13 +99,13 @@ class TritonLoad:
             memory_mb=watch.memory_mb,
         )
 
-    def inferences(self, tensor: str) -> int:
-        """Images the ensemble has answered since Triton started."""
+    def inferences(self, model: str) -> int:
+        """Images a model has answered since Triton started."""
         from tritonclient.grpc import InferenceServerClient
 
         with InferenceServerClient(self.grpc, channel_args=channel_arguments()) as client:
-            statistics = client.get_inference_statistics(MODELS[tensor]).model_stats
-        return sum(int(model.inference_count) for model in statistics)
+            statistics = client.get_inference_statistics(model).model_stats
+        return sum(int(version.inference_count) for version in statistics)
 
 
 def request_spans(profile: bytes) -> NDArray[np.float64]:

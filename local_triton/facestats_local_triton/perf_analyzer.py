@@ -1,4 +1,7 @@
-"""Runs NVIDIA's ``perf_analyzer``, which tritonclient's wheel carries without two libraries it links to."""
+"""Runs NVIDIA's ``perf_analyzer``, which tritonclient's wheel carries without two libraries it links to.
+
+``python -m facestats_local_triton.perf_analyzer ARGUMENTS`` is ``perf_analyzer ARGUMENTS``.
+"""
 
 from __future__ import annotations
 
@@ -63,3 +66,10 @@ def link_libraries(bundled: Path, directory: Path) -> None:
         if library is None:
             raise TritonError(f"nvidia-pytriton bundles no {name}, which perf_analyzer needs; {INSTALL_HINT}.")
         (directory / name).symlink_to(library)
+
+
+if __name__ == "__main__":
+    finished = run_perf_analyzer(sys.argv[1:])
+    sys.stdout.write(finished.stdout)
+    sys.stderr.write(finished.stderr)
+    sys.exit(finished.returncode)

@@ -90,7 +90,7 @@ def export_parity() -> None:
 
 
 def benchmark() -> None:
-    TritonLoad(NO_TRITON, NO_TRITON, ProcessTree([]), {}).inferences("PIXELS")
+    TritonLoad(NO_TRITON, NO_TRITON, ProcessTree([]), {}).inferences("attractiveness")
 
 
 @pytest.mark.parametrize("ask", [export_parity, benchmark])

@@ -39,11 +39,12 @@ def can_unshare() -> bool:
     return subprocess.run([*PRIVATE_SHARED_MEMORY, "true"], check=False, capture_output=True).returncode == 0
 
 
-@pytest.fixture(scope="module")
-def fragile(exported_repository: Path) -> Iterator[Stack]:
-    """A stack of its own, to be broken."""
+@pytest.fixture(scope="module", params=["gateway", "triton"])
+def fragile(exported_repository: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack of its own, to be broken; photos are scored in the gateway or in Triton."""
     wrapper = PRIVATE_SHARED_MEMORY if can_unshare() else ()
-    with Stack(exported_repository, {"FACESTATS_TRITON_CHECK_SECONDS": "0.5"}, wrapper) as running:
+    settings = {"FACESTATS_TRITON_CHECK_SECONDS": "0.5", "FACESTATS_SCORING": request.param}
+    with Stack(exported_repository, settings, wrapper) as running:
         yield running
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.asgi import running_app
 
+PLACES = ("gateway", "triton")
 
-async def test_scores_are_refused_at_once_and_readiness_is_false(face: bytes) -> None:
-    async with running_app(degrade="none") as (client, _):
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_scores_are_refused_at_once_and_readiness_is_false(face: bytes, place: str) -> None:
+    async with running_app(degrade="none", scoring=place) as (client, _):
         answer = await client.post("/v1/score", files={"image": face})
         assert answer.status_code == 503
         assert answer.json()["type"] == "urn:facestats:problem:triton-unavailable"
@@ -17,8 +22,9 @@ async def test_scores_are_refused_at_once_and_readiness_is_false(face: bytes) ->
         assert "facestats_triton_up 0.0" in (await client.get("/metrics")).text
 
 
-async def test_geometry_alone_is_marked_as_such(face: bytes) -> None:
-    async with running_app(degrade="geometric") as (client, _):
+@pytest.mark.parametrize("place", PLACES)
+async def test_geometry_alone_is_marked_as_such(face: bytes, place: str) -> None:
+    async with running_app(degrade="geometric", scoring=place) as (client, _):
         document = (await client.post("/v1/score", files={"image": face})).json()
         ready = await client.get("/readyz")
     (only,) = document["faces"]

@@ -140,8 +140,8 @@ async def test_a_real_prometheus_fills_every_panel_and_judges_every_rule(
         (adapted,) = yaml.safe_load((monitoring / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
         query = adapted["metricsQuery"].replace("<<.GroupBy>>", "job").replace("<<.LabelMatchers>>", 'job="triton"')
         measured = (
-            '(1e-3 * rate(nv_inference_queue_duration_us{model="clip_image_encoder"}[1m])'
-            ' / rate(nv_inference_request_success{model="clip_image_encoder"}[1m]))'
+            'max by () (1e-3 * rate(nv_inference_queue_duration_us{model=~"clip_image_encoder|psl"}[1m])'
+            ' / clamp_min(rate(nv_inference_request_success{model=~"clip_image_encoder|psl"}[1m]), 0.001))'
         )
         assert await prometheus.values(f"({query}) / on () {measured}") == [pytest.approx(1.0)]
 
