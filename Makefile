@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check bench-transport bench-openvino tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
+.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench-openvino: .venv-openvino/bin/benchmark_app  ## OpenVINO against ONNX Runti
 .venv-openvino/bin/benchmark_app:
 	$(PYTHON) -m venv .venv-openvino
 	.venv-openvino/bin/python -m pip install --quiet -c constraints.txt "openvino==2026.4.1" numpy onnxruntime pillow pillow-heif
+
+bench-psl: setup  ## The whole job inside Triton (psl, and the gateway in front of it) against the gateway
+	$(BIN)/python -m benchmarks.whole_job $(ARGS)
+
+bench-gpu: setup  ## On a machine with an NVIDIA GPU: throughput by batch, share of its matrix rate, CPU cores it needs
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 tune: setup load-generator  ## Find this machine's best settings for `make serve`
 	$(BIN)/facestats tune $(ARGS)

@@ -129,6 +129,16 @@ def targets(cores: int) -> list[Target]:
             ),
         )
 
+    def inside_triton(precision: str) -> Target:
+        return Target(
+            f"Triton `psl` {precision}, the whole job / gateway {precision} `capture=stable`",
+            *(0.95, True),
+            lambda r: (
+                r[f"psl {precision} concurrency 32"].images_per_second
+                / r[f"gateway {precision} stable full load"].images_per_second
+            ),
+        )
+
     def latency(precision: str, capture: str) -> Target:
         return Target(
             f"gateway {precision} `capture={capture}` latency, one at a time / its parts one after another",
@@ -147,6 +157,7 @@ def targets(cores: int) -> list[Target]:
         replaced("int8", "fast", 4.2),
         *(allowed(precision, capture) for precision in ("fp32", "int8") for capture in ("stable", "fast")),
         *(latency(precision, capture) for precision in ("fp32", "int8") for capture in ("stable", "fast")),
+        *(inside_triton(precision) for precision in ("fp32", "int8")),
         Target(
             "CPU of decode + resize on a 12-megapixel JPEG / with a full decode",
             *(0.5, False),

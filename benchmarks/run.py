@@ -147,6 +147,9 @@ class Benchmark:
                 load.at_concurrency(tensor, protocol, 32, seconds),
             )
 
+        if self._plan.every_protocol:
+            yield f"psl {precision} concurrency 32", load.at_concurrency("IMAGE", "grpc", 32, seconds, model="psl")
+
     def _gateway(self, served: Served, samples: dict[str, Sample]) -> Iterator[tuple[str, Sample]]:
         stack, precision = served.stack, served.precision
         load = GatewayLoad(stack.url, stack.everything, self._workload)

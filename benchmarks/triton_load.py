@@ -58,8 +58,9 @@ class TritonLoad:
         seconds: float,
         shared_memory: Literal["none", "system"] = "none",
         model: str | None = None,
+        batch: int = 1,
     ) -> Sample:
-        """Keeps ``concurrency`` single-image requests in flight for three windows of ``seconds`` / 3.
+        """Keeps ``concurrency`` requests of ``batch`` images in flight for three windows of ``seconds`` / 3.
 
         Args:
             tensor: The model's input.
@@ -68,6 +69,7 @@ class TritonLoad:
             seconds: For how long.
             shared_memory: Whether tensors go through system shared memory instead of the messages.
             model: The model, if it is not the ensemble that takes this tensor.
+            batch: Images of one request.
 
         Raises:
             PerfAnalyzerError: perf_analyzer failed.
@@ -79,7 +81,7 @@ class TritonLoad:
             finished = run_perf_analyzer(
                 [
                     *("-m", model, "-i", protocol, "-u", self.grpc if protocol == "grpc" else self.http),
-                    *("--input-data", str(self.inputs[tensor]), "-b", "1"),
+                    *("--input-data", str(self.inputs[tensor]), "-b", str(batch)),
                     *("--concurrency-range", str(concurrency), "--profile-export-file", str(report)),
                     # Stable by decree: the rounds show how steady the figures are.
                     *("--measurement-interval", str(round(seconds * 1e3 / WINDOWS))),
@@ -93,7 +95,7 @@ class TritonLoad:
         served = self.inferences(model) - before
         p50, p95, p99 = (float(value) * 1e3 for value in np.percentile(spans[:, 1] - spans[:, 0], [50, 95, 99]))
         return Sample(
-            images_per_second(spans[:, 1]),
+            batch * images_per_second(spans[:, 1]),
             *(p50, p95, p99),
             cpu_ms=watch.cpu_seconds / served * 1e3,
             memory_mb=watch.memory_mb,

@@ -69,12 +69,19 @@ class Workload:
 
     def write_perf_analyzer_inputs(self, folder: Path) -> dict[str, Path]:
         """Writes the input files of ``perf_analyzer``: tensor name to file."""
+        return {
+            "IMAGE": write_perf_analyzer_input(folder / "image.json", "IMAGE", self.data),
+            "PIXELS": write_perf_analyzer_input(folder / "pixels.json", "PIXELS", self.pixels),
+        }
+
+
+def write_perf_analyzer_input(path: Path, name: str, value: bytes | NDArray[np.uint8]) -> Path:
+    """Writes an input file of ``perf_analyzer``: one tensor, a string or an array."""
+    if isinstance(value, bytes):
         # perf_analyzer hands decoded base64 on as it is, and Triton wants strings with their length before them.
-        string = struct.pack("<I", len(self.data)) + self.data
-        image = {"IMAGE": {"content": {"b64": base64.b64encode(string).decode()}, "shape": [1]}}
-        pixels = {"PIXELS": {"content": self.pixels.ravel().tolist(), "shape": list(self.pixels.shape)}}
-        files = {}
-        for name, tensors in (("IMAGE", image), ("PIXELS", pixels)):
-            files[name] = folder / f"{name.lower()}.json"
-            files[name].write_text(json.dumps({"data": [tensors]}))
-        return files
+        string = base64.b64encode(struct.pack("<I", len(value)) + value).decode()
+        tensor: dict[str, object] = {"content": {"b64": string}, "shape": [1]}
+    else:
+        tensor = {"content": value.ravel().tolist(), "shape": list(value.shape)}
+    path.write_text(json.dumps({"data": [{name: tensor}]}))
+    return path

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from facestats.deadline import Deadline
 from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats.scoring.blend import BlendWeights, blend
 from facestats.scoring.interval import Interval, blended_interval
+from facestats.scoring.pipeline import PhotoScorer
 from facestats.scoring.robust_mean import Measured, robust_mean
 from facestats.scoring.schemas import (
     BlendDocument,
@@ -35,15 +35,6 @@ _SMALLEST_ERROR = 0.1
 
 _HALF_WIDTH = 1.96
 """Half of a 95 % interval in standard errors."""
-
-
-class PhotoScorer(Protocol):
-    """Scores one photo: the pipeline."""
-
-    async def score(
-        self, data: bytes, options: ScoreOptions, deadline: Deadline, *, wait: bool = False
-    ) -> ScoreDocument:
-        """The answer for one photo; raises ``Problem``."""
 
 
 async def score_person(
