@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from facestats_cli.failure import fail
+from facestats.errors import FaceStatsError
 from facestats_cli.up import EXAMPLE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def bench(
 
     console = Console(stderr=True, highlight=False)
     if check and not REFERENCE.is_file():
-        raise fail(f"there is nothing to compare with: {REFERENCE} is missing; make it with --save-reference.")
+        raise FaceStatsError(f"nothing to compare with: {REFERENCE} is missing; make it with --save-reference.")
     output.mkdir(parents=True, exist_ok=True)
     plan = QUICK if quick else Plan(rounds=rounds, seconds=seconds)
     with ExitStack() as stacks:
@@ -58,7 +58,7 @@ def bench(
             served = _serve(stacks, precision or ["fp32", "int8"], url, triton_grpc, triton_http, output, console)
             report = _measure(served, plan, photo, output, console)
         except (ExportFailedError, LoadError, StackError, PerfAnalyzerError) as error:
-            raise fail(str(error)) from None
+            raise FaceStatsError(str(error)) from None
     (output / "report.json").write_text(json.dumps(report.document(), indent=1) + "\n")
     for path in (output / "latency.svg", *([plot] if plot else [])):
         plot_latency(report, path)
@@ -136,5 +136,5 @@ def _check(report: Report) -> None:
 
     found = losses(report.ratios, json.loads(REFERENCE.read_text()))
     if found:
-        raise fail("slower than stored: " + " ".join(found))
+        raise FaceStatsError("slower than stored: " + " ".join(found))
     typer.echo("No ratio lost more than 10 % of the stored one.")

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from facestats.errors import FaceStatsError
 from facestats.loopback import is_loopback
-from facestats_cli.failure import fail
 from facestats_cli.score import ScoreError, request_score
 
 _REGRESSOR_PREFIX = "sha256:"
@@ -33,7 +33,6 @@ def calibrate(
 ) -> None:
     """Measures the regressor's raw output over reference photos and writes its quantiles."""
     from facestats_export.calibration import measure_calibration
-    from facestats_export.errors import ExportError
 
     files = sorted(path for path in images.rglob("*") if path.is_file())
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -41,15 +40,15 @@ def calibrate(
         regressor = served_regressor(client)
         raw = measure_raw(client, files, concurrency)
         if served_regressor(client) != regressor:
-            raise fail("the served model changed while the photos were measured; run it again.")
+            raise FaceStatsError("the served model changed while the photos were measured; run it again.")
     if len(raw) < least:
-        raise fail(f"only {len(raw)} of {len(files)} files in '{images}' gave a face; at least {least} are needed.")
-    try:
-        measure_calibration(name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, np.array(raw)).save(
-            output
+        raise FaceStatsError(
+            f"only {len(raw)} of {len(files)} files in '{images}' gave a face; at least {least} are needed."
         )
-    except ExportError as error:
-        raise fail(str(error)) from None
+    measured = measure_calibration(
+        name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, np.array(raw)
+    )
+    measured.save(output)
     print(f"'{output}': {len(raw)} faces of {len(files)} files, RAW {min(raw):.3f} to {max(raw):.3f}.")
 
 
@@ -57,16 +56,18 @@ def served_regressor(client: httpx.Client) -> str:
     """``sha256:...`` of the regressor the service runs.
 
     Raises:
-        typer.Exit: The service does not answer, or its regressor is not from a file.
+        FaceStatsError: The service does not answer, or its regressor is not from a file.
     """
     try:
         answer = client.get("/v1/model")
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        raise fail(f"no answer from {client.base_url} ({error}); start it with `facestats up`.") from None
+        raise FaceStatsError(f"no answer from {client.base_url} ({error}); start it with `facestats up`.") from None
     regressor = str(answer.json()["regressor"])
     if not regressor.startswith(_REGRESSOR_PREFIX):
-        raise fail(f"the service's regressor is {regressor}; a calibration belongs to a checkpoint from a file.")
+        raise FaceStatsError(
+            f"the service's regressor is {regressor}; a calibration belongs to a checkpoint from a file."
+        )
     return regressor
 
 

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 Level = Literal["ok", "note", "problem"]
 
@@ -24,6 +27,9 @@ MIN_MEMORY = 2 * 2**30
 
 TRITON_PORTS = (8000, 8001, 8002)
 """Where Triton listens unless told otherwise: HTTP, gRPC, metrics."""
+
+SETTINGS = "facestats.settings"
+"""Entry-point group of classes with a part's settings."""
 
 MARKS: dict[Level, str] = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
 
@@ -126,22 +132,30 @@ def check_settings() -> Iterator[Finding]:
     from pydantic import ValidationError
 
     from facestats.environment import caller_s_key_only, settings_problem, unknown_variables
-    from facestats_gateway.settings import Settings
 
     given = sorted(name for name in os.environ if name.startswith("FACESTATS_"))
     try:
-        Settings()
+        for settings in declared_settings():
+            settings()
     except ValidationError as error:
         yield Finding("Settings", "problem", settings_problem(error), "correct or unset these variables")
     else:
         # Names only: a value may be an API key.
         yield Finding("Settings", "ok", f"from the environment: {', '.join(given)}" if given else "all defaults")
-    if unknown := unknown_variables(os.environ, Settings.model_fields):
+    fields = {name for settings in declared_settings() for name in settings.model_fields}
+    if unknown := unknown_variables(os.environ, fields):
         advice = "correct or unset these variables; docs/settings.md lists all"
         yield Finding("Settings", "note", f"no such setting: {', '.join(map(str, unknown))}", advice)
     if caller_s_key_only(os.environ):
         said = "FACESTATS_API_KEY is a caller's key; the service itself has none and lets everybody in"
         yield Finding("Settings", "note", said, "set FACESTATS_API_KEYS to protect it: facestats key NAME")
+
+
+def declared_settings() -> list[type[BaseSettings]]:
+    """The settings that the installed parts read from the environment."""
+    from importlib.metadata import entry_points
+
+    return [point.load() for point in entry_points(group=SETTINGS)]
 
 
 def check_memory(shared_memory: Path = SHARED_MEMORY) -> Iterator[Finding]:
@@ -240,10 +254,10 @@ def _check_weights(configuration: Path) -> Iterator[Finding]:
 
 def check_ports() -> Iterator[Finding]:
     """Whether the default ports are free."""
-    from facestats_gateway.command import port_is_free
-    from facestats_gateway.settings import Settings
+    from facestats.addresses import port_is_free
 
-    gateway_port: int = Settings.model_fields["port"].default
+    fields = {name: field for settings in declared_settings() for name, field in settings.model_fields.items()}
+    gateway_port: int = fields["port"].default
     ports = (gateway_port, *TRITON_PORTS)
     taken = [port for port in ports if not port_is_free("127.0.0.1", port)]
     said = f"{', '.join(map(str, taken))} taken"

@@ -1,11 +1,10 @@
-"""How a command ends when it cannot do what was asked."""
+"""How a command says what it cannot do."""
 
 from __future__ import annotations
 
 import typer
 
 
-def fail(message: str) -> typer.Exit:
-    """Prints one sentence to standard error; raise what it returns to end the command with exit code 1."""
+def say_failure(message: str) -> None:
+    """Prints one sentence to standard error."""
     typer.secho(f"facestats: {message}", fg=typer.colors.RED, err=True)
-    return typer.Exit(1)

@@ -1,28 +1,77 @@
-"""The ``facestats`` command: one module a subcommand; what is slow to import is imported when it runs."""
+"""The ``facestats`` command: what the installed parts register under ``facestats.commands``, loaded when asked for.
+
+Parts name their commands in ``pyproject.toml``, so this package imports none of them and none of them imports this one.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command as command_of
 
-from facestats_cli.bench import bench
-from facestats_cli.bulk import bulk
-from facestats_cli.calibrate import calibrate
-from facestats_cli.doctor import doctor
-from facestats_cli.evaluate import evaluate
-from facestats_cli.export import export
-from facestats_cli.failure import fail
-from facestats_cli.key import key
-from facestats_cli.repeatability import repeatability
-from facestats_cli.rollback import rollback
-from facestats_cli.score import score
-from facestats_cli.tune import tune
-from facestats_cli.up import up
-from facestats_gateway.command import gateway
+from facestats.errors import FaceStatsError
+from facestats_cli.failure import say_failure
+
+COMMANDS = "facestats.commands"
+"""Entry-point group: name of a command to the function that is one."""
+
+
+class InstalledCommands(TyperGroup):
+    """The registered commands; a ``FaceStatsError`` of any ends it with its sentence and exit code 1."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        # Their names alone: what a misspelt one is compared with.
+        names: dict[str, Any] = dict.fromkeys(_registered())
+        self.commands.update(names)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, sorted."""
+        return sorted(_registered())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Imports one; ``None`` where there is none of that name."""
+        point = _registered().get(cmd_name)
+        return None if point is None else _load(point)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the chosen one."""
+        try:
+            return super().invoke(ctx)
+        except FaceStatsError as error:
+            say_failure(str(error))
+        except ModuleNotFoundError as error:
+            say_failure(
+                f"this installation lacks '{error.name}', which the command needs; "
+                "install the project's extra that brings it (serve, export, triton, evaluate, bulk or dev)."
+            )
+        raise typer.Exit(1)
+
+
+def installed_commands() -> dict[str, Any]:
+    """Every command by its name, loaded."""
+    return {name: _load(point) for name, point in sorted(_registered().items())}
+
+
+@cache
+def _registered() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=COMMANDS)}
+
+
+@cache
+def _load(point: EntryPoint) -> Any:
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(point.name)(point.load())
+    return command_of(single)
+
 
 app = typer.Typer(
+    cls=InstalledCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Face scoring on NVIDIA Triton: 60 % geometry, 40 % CLIP + FaceStats.",
@@ -47,30 +96,9 @@ def options(
     """What holds for every command; its help is the app's."""
 
 
-app.command()(up)
-app.command()(gateway)
-app.command()(score)
-app.command()(export)
-app.command()(rollback)
-app.command()(calibrate)
-app.command()(evaluate)
-app.command()(repeatability)
-app.command()(bulk)
-app.command()(bench)
-app.command()(tune)
-app.command()(doctor)
-app.command()(key)
-
-
 def main() -> None:
     """Entry point of the console script."""
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except ModuleNotFoundError as error:
-        fail(
-            f"this installation lacks '{error.name}', which the command needs; "
-            "install the project's extra that brings it (export, triton, evaluate, bulk or dev)."
-        )
-        sys.exit(1)

@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from facestats_cli.failure import fail
+from facestats import errors
 
 
 def repeatability(
@@ -31,7 +31,7 @@ def repeatability(
 
     photos = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
     if not photos:
-        raise fail(f"there is no file in {', '.join(map(str, folders))}.")
+        raise errors.FaceStatsError(f"there is no file in {', '.join(map(str, folders))}.")
     try:
         with Progress() as progress:
             task = progress.add_task("geometric half", total=len(photos))
@@ -42,7 +42,7 @@ def repeatability(
                 with FaceStatsClient(url, api_key=api_key) as client:
                     holistic = summarise(holistic_changes(photos, client, lambda: progress.advance(task)))
     except (FaceStatsError, ValueError) as error:
-        raise fail(str(error)) from None
+        raise errors.FaceStatsError(str(error)) from None
     source = {
         "command": shlex.join(["facestats", *(Path(word).name if "/" in word else word for word in sys.argv[1:])]),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

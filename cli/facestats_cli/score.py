@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from facestats.errors import FaceStatsError
 from facestats.faces.options import Crop
 from facestats.geometry import CaptureMode, Sex
 from facestats.loopback import is_loopback
 from facestats.problems import PROBLEM_URN
-from facestats_cli.failure import fail
+from facestats_cli.failure import say_failure
 
 
 def score(
@@ -44,12 +45,14 @@ def score(
         try:
             overlay.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise fail(f"{overlay} cannot be a folder for pictures ({error.strerror}).") from None
+            raise FaceStatsError(f"{overlay} cannot be a folder for pictures ({error.strerror}).") from None
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         client = httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url))
     except httpx.InvalidURL as error:
-        raise fail(f"'{url}' is no address ({error}); give the gateway's, such as http://127.0.0.1:8080.") from None
+        raise FaceStatsError(
+            f"'{url}' is no address ({error}); give the gateway's, such as http://127.0.0.1:8080."
+        ) from None
     failures = 0
     with client:
         for path in paths:
@@ -57,7 +60,7 @@ def score(
                 document = request_score(client, path, parameters)
             except ScoreError as error:
                 failures += 1
-                fail(f"{path}: {error}")
+                say_failure(f"{path}: {error}")
                 continue
             if overlay is not None:
                 written = write_overlay(document, overlay, path.stem)
@@ -124,7 +127,7 @@ def write_overlay(document: dict[str, Any], folder: Path, stem: str) -> Path:
     try:
         path.write_bytes(base64.b64decode(document["faces"][0]["overlay"].partition(",")[2]))
     except OSError as error:
-        raise fail(f"{path} cannot be written ({error.strerror}).") from None
+        raise FaceStatsError(f"{path} cannot be written ({error.strerror}).") from None
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from facestats_cli.failure import fail
+from facestats.errors import FaceStatsError
 from facestats_cli.up import EXAMPLE, ensure_exported
 
 
@@ -35,7 +35,7 @@ def tune(
     try:
         tuning, trials = tuner.run()
     except (LoadError, StackError) as error:
-        raise fail(str(error)) from None
+        raise FaceStatsError(str(error)) from None
     path = save_tuning(repository, tuning, conditions(repository), [trial.document() for trial in trials])
     console.print(f"[bold]Best:[/] {tuning}")
     console.print(f"Kept in {path}; `facestats up` uses it on {cores} cores with this precision and target.")

@@ -5,27 +5,28 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Protocol, cast, get_args
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from facestats.environment import settings_problem
+from facestats.addresses import port_is_free
+from facestats.errors import FaceStatsError
 from facestats.models.repository import live_version
-from facestats_cli.failure import fail
-from facestats_export.errors import ExportError
-from facestats_gateway.command import GatewayServer, port_is_free, require_address
-from facestats_gateway.settings import Settings
 from facestats_local_triton.bound_process import bound
 from facestats_local_triton.exposure import ClosableApi
-from facestats_local_triton.server import TritonError, TritonPorts, TritonServer
+from facestats_local_triton.server import TritonPorts, TritonServer
 from facestats_local_triton.tuning import TUNING_FILE, apply_tuning, load_tuning
 
 START_TIMEOUT = 120.0
 """Seconds Triton may take to load its models."""
+
+SERVERS = "facestats.servers"
+"""Entry-point group of what serves in front of Triton."""
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 
@@ -63,34 +64,45 @@ def up(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console(stderr=True, highlight=False)
     if not repository.is_dir():
-        raise fail(f"there is no model repository at '{repository}'; run this in the project's folder or give one.")
-    require_address(host, port)
-    ensure_exported(repository, console)
-    ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
-    try:
-        settings = Settings(
-            host=host, port=port, triton_urls=f"127.0.0.1:{ports.grpc}", **use_tuning(repository, console)
+        raise FaceStatsError(
+            f"there is no model repository at '{repository}'; run this in the project's folder or give one."
         )
-    except ValidationError as error:
-        raise fail(settings_problem(error)) from None
+    gateway = gateway_part()(host, port)
+    ensure_exported(repository, console)
+    tuned = tuned_settings(repository, console)
+    ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
 
     def show(line: str) -> None:
         if verbose or line[:1] in ("W", "E"):
             # Brackets in Triton's lines are no markup.
             console.print(f"[dim]triton[/] {escape(line)}", soft_wrap=True)
 
-    try:
-        with TritonServer(
-            repository, ports, open_apis=cast(list[ClosableApi], open_triton_api or []), log=show
-        ) as triton:
-            console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
-            triton.wait_ready(START_TIMEOUT)
-            server = GatewayServer(settings, on_listening=announce)
-            server.run()
-            if not server.started:
-                raise typer.Exit(1)
-    except TritonError as error:
-        raise fail(str(error)) from None
+    with TritonServer(repository, ports, open_apis=cast(list[ClosableApi], open_triton_api or []), log=show) as triton:
+        console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
+        triton.wait_ready(START_TIMEOUT)
+        if not gateway.serve(f"127.0.0.1:{ports.grpc}", tuned, announce):
+            raise typer.Exit(1)
+
+
+class Gateway(Protocol):
+    """The gateway, once it is known that it can start."""
+
+    def serve(self, triton: str, tuned: Mapping[str, int], on_listening: Callable[[str], None]) -> bool:
+        """Serves until it is told to stop; whether it ever listened."""
+
+
+def gateway_part() -> Callable[[str, int], Gateway]:
+    """What the gateway's part registers: takes the address to listen on, and checks all it can before Triton starts.
+
+    Raises:
+        FaceStatsError: The part is not installed.
+    """
+    found = entry_points(group=SERVERS, name="gateway")
+    if not found:
+        raise FaceStatsError("this installation has no gateway; install facestats-triton anew.")
+    (point,) = found
+    part: Callable[[str, int], Gateway] = point.load()
+    return part
 
 
 def announce(url: str) -> None:
@@ -111,38 +123,34 @@ def ensure_exported(repository: Path, console: Console) -> None:
     """Exports the models if the repository has none, in a process of its own: torch must not stay in this one.
 
     Raises:
-        typer.Exit: The export failed; it has said why.
+        FaceStatsError: The export failed; it has said why.
     """
-    try:
-        if live_version(repository) is not None:
-            return
-    except ExportError as error:
-        raise fail(str(error)) from None
+    if live_version(repository) is not None:
+        return
     console.print("No exported models yet: exporting (once; a minute or so) ...")
     command = [sys.executable, "-m", "facestats_cli", "export", "--output", str(repository)]
     if subprocess.run(bound(command), check=False).returncode != 0:
-        raise fail("the export failed, so there is nothing to serve; see its message above.")
+        raise FaceStatsError("the export failed, so there is nothing to serve; see its message above.")
 
 
-def use_tuning(repository: Path, console: Console) -> dict[str, Any]:
+def tuned_settings(repository: Path, console: Console) -> dict[str, int]:
     """Puts what ``facestats tune`` found into CLIP's exported configuration.
 
     Returns:
-        The gateway's part, without what the environment says otherwise.
+        The gateway's part.
 
     Raises:
-        typer.Exit: The tuning file is damaged.
+        FaceStatsError: The tuning file is damaged.
     """
     try:
         tuning = load_tuning(repository)
     except ValueError as error:
-        raise fail(str(error)) from None
+        raise FaceStatsError(str(error)) from None
     if tuning is None:
         return {}
     apply_tuning(repository, tuning)
     console.print(f"Using {repository / TUNING_FILE}: {tuning}")
-    said = Settings().model_fields_set
-    return {name: value for name, value in tuning.gateway_settings().items() if name not in said}
+    return tuning.gateway_settings()
 
 
 def choose_ports(grpc: int | None, http: int | None, metrics: int | None) -> TritonPorts:

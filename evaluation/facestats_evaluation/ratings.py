@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from facestats.errors import FaceStatsError
 from facestats.geometry import Sex
 
 _SEXES: Mapping[str, Sex] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
-class EvaluationError(Exception):
+class EvaluationError(FaceStatsError):
     """The evaluation cannot be made; the message is one sentence for a person."""
 
 

@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
-from typer.main import get_command
+import tomllib
 from typer.testing import CliRunner
 
-from facestats_cli.main import app
+from facestats_cli.main import app, installed_commands
 
-COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = sorted(installed_commands())
 
 
 def test_version_is_the_distribution_s() -> None:
@@ -27,7 +28,7 @@ def test_every_command_describes_itself_and_its_options(command: str) -> None:
     assert result.exit_code == 0
     undocumented = [
         parameter.name
-        for parameter in get_command(app).commands[command].params  # type: ignore[attr-defined]
+        for parameter in installed_commands()[command].params
         if parameter.name != "help" and not getattr(parameter, "help", None)
     ]
     assert undocumented == []
@@ -51,6 +52,32 @@ def test_completion_finds_the_commands(shell: str) -> None:
     )
     assert "doctor" in result.stdout, result.stderr
     assert "score" not in result.stdout
+
+
+def test_the_installed_commands_are_the_declared_ones(root: Path) -> None:
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]["entry-points"]["facestats.commands"]
+    assert sorted(declared) == COMMANDS, "the installation is older than pyproject.toml: make setup"
+
+
+def test_only_the_command_that_runs_is_imported() -> None:
+    code = (
+        "import sys; sys.argv = ['facestats', 'key', 'me']; from facestats_cli.main import app;"
+        "app(standalone_mode=False); print(*sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(result.stdout.split())
+    assert "facestats_gateway.key_command" in loaded
+    assert not loaded & {"facestats_bulk", "facestats_export", "facestats_evaluation", "facestats_cli.up", "numpy"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['facestats', '--help']; from facestats_cli.main import app;"
+        "app(standalone_mode=False); print(*sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "transformers", "onnx", "onnxruntime", "mediapipe", "cv2", "fastapi", "uvicorn", "ray", "pyarrow"}
+    assert not set(result.stdout.splitlines()[-1].split()) & heavy
 
 
 def test_unknown_command_is_refused_with_a_hint() -> None:

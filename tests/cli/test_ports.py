@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facestats_cli import up
-from facestats_gateway.command import local_url
+from facestats_gateway.server import local_url
 
 USUAL = {8000, 8001, 8002}
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from typer.main import get_command
 
-from facestats_cli.main import app
+from facestats_cli.main import installed_commands
 from facestats_gateway.metrics import Metrics
 from facestats_gateway.settings import Settings
 
@@ -26,7 +25,7 @@ def commands() -> dict[str, set[str]]:
     """Every command with its options."""
     return {
         name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
+        for name, command in installed_commands().items()
     }
 
 

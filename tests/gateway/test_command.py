@@ -8,8 +8,8 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
+from facestats.addresses import port_is_free, require_address
 from facestats_cli.main import app
-from facestats_gateway.command import port_is_free, require_address
 from tests.asgi import NO_TRITON
 from tests.gateway_process import GatewayProcess
 

@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from facestats_cli.failure import fail
-
 
 def evaluate(
     images: Annotated[Path, typer.Option(help="Folder of photos.")],
@@ -32,15 +30,9 @@ def evaluate(
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
 ) -> None:
     """Scores rated photos through the running service and reports how well it agrees with people."""
-    try:
-        from facestats_evaluation.ratings import EvaluationError
-        from facestats_evaluation.run import EvaluationOptions, run_evaluation
-    except ModuleNotFoundError as error:
-        raise fail(f"{error.name} is missing; install it with: pip install 'facestats-triton[evaluate]'.") from None
+    from facestats_evaluation.run import EvaluationOptions, run_evaluation
+
     options = EvaluationOptions(
         images, ratings, out, url, api_key, group, sex_column, concurrency, pictures, allow or ()
     )
-    try:
-        run_evaluation(options, Console())
-    except EvaluationError as error:
-        raise fail(str(error)) from None
+    run_evaluation(options, Console())

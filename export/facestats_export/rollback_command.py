@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from facestats_cli.failure import fail
-
 
 def rollback(
     repository: Annotated[Path, typer.Option("--repository", "--output", help="The model repository.")] = Path(
@@ -16,11 +14,7 @@ def rollback(
     ),
 ) -> None:
     """Returns to the version before; a running Triton takes it up without a failed request."""
-    from facestats_export.errors import ExportError
     from facestats_export.publish import rollback as return_to_previous
 
-    try:
-        version = return_to_previous(repository)
-    except ExportError as error:
-        raise fail(str(error)) from None
+    version = return_to_previous(repository)
     print(f"Version {version} of '{repository}' is live again.")

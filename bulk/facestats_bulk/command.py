@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from facestats.environment import settings_problem
 from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
 from facestats.geometry import CaptureMode, Sex
-from facestats.settings import ScoringSettings
-from facestats_cli.failure import fail
+from facestats_bulk.errors import BulkError
 
 if TYPE_CHECKING:
     from facestats_bulk.blocks import Receipt
@@ -67,17 +64,18 @@ def bulk(
     ] = 120.0,
 ) -> None:
     """Scores many images into Parquet files, one row an image; a second run does only what is missing."""
-    try:
-        from facestats_bulk.errors import BulkError
-        from facestats_bulk.run import BulkOptions
-    except ModuleNotFoundError as error:
-        raise fail(f"{error.name} is missing; install it with: pip install 'facestats-triton[bulk]'.") from None
+    from pydantic import ValidationError
+
+    from facestats.environment import settings_problem
+    from facestats.settings import ScoringSettings
+    from facestats_bulk.run import BulkOptions
+
     if len(paths) < 2:
-        raise fail("give at least one input, and the output's folder as the last argument.")
+        raise BulkError("give at least one input, and the output's folder as the last argument.")
     try:
         settings = ScoringSettings() if triton_urls is None else ScoringSettings(triton_urls=triton_urls)
     except ValidationError as error:
-        raise fail(settings_problem(error)) from None
+        raise BulkError(settings_problem(error)) from None
     options = BulkOptions(
         inputs=paths[:-1],
         output=paths[-1],
@@ -94,20 +92,17 @@ def bulk(
         settings=settings,
         allow=allow or (),
     )
-    try:
-        summary = run_with_progress(options, Console(stderr=True, highlight=False))
-    except BulkError as error:
-        raise fail(str(error)) from None
+    summary = run_with_progress(options, Console(stderr=True, highlight=False))
     print_summary(summary, Console(highlight=False))
     if summary.missing:
-        raise fail(f"{summary.missing:,} inputs have no row; run again to go on with them.")
+        raise BulkError(f"{summary.missing:,} inputs have no row; run again to go on with them.")
 
 
 def _parse_include(text: str) -> frozenset[Extra]:
     names = {name.strip() for name in text.split(",") if name.strip()}
     unknown = names - set(get_args(Extra))
     if unknown:
-        raise fail(f"--include knows {', '.join(get_args(Extra))}; not {', '.join(sorted(unknown))}.")
+        raise BulkError(f"--include knows {', '.join(get_args(Extra))}; not {', '.join(sorted(unknown))}.")
     return frozenset(extra for extra in get_args(Extra) if extra in names)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from facestats_cli.failure import fail
+from facestats_export.errors import ExportError
 
 
 def export(
@@ -36,7 +36,6 @@ def export(
     force: Annotated[bool, typer.Option(help="Publish even if unchanged, or past a limit; recorded.")] = False,
 ) -> None:
     """Exports CLIP and the regressor to ONNX and publishes them once they are proved equal to PyTorch."""
-    from facestats_export.errors import ExportError
     from facestats_export.run import ExportOptions, export_models, print_summary
 
     console = Console(stderr=True, highlight=False)
@@ -54,10 +53,7 @@ def export(
         parity_images=parity_images,
         force=force,
     )
-    try:
-        report = export_models(options, console)
-    except ExportError as error:
-        raise fail(str(error)) from None
+    report = export_models(options, console)
     print_summary(report, console)
 
 
@@ -65,12 +61,12 @@ def attribute_files(assignments: list[str]) -> dict[str, Path]:
     """Attribute names and files from ``NAME=FILE`` arguments.
 
     Raises:
-        typer.Exit: One is not of that form.
+        ExportError: One is not of that form.
     """
     files = {}
     for assignment in assignments:
         name, equals, file = assignment.partition("=")
         if not (name and equals and file):
-            raise fail(f"'{assignment}' is not NAME=FILE.")
+            raise ExportError(f"'{assignment}' is not NAME=FILE.")
         files[name] = Path(file)
     return files

@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from facestats.models.repository import ENCODER, REGRESSOR, read_parameters
-from facestats_cli.export import attribute_files
 from facestats_cli.main import app
+from facestats_export.command import attribute_files
 from tests.export.spread_tower import write_spread_tower
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from facestats_cli.failure import fail
+from facestats.errors import FaceStatsError
 
 
 def key(name: Annotated[str, typer.Argument(help="Whose key it is; appears in the log.")]) -> None:
@@ -17,6 +17,8 @@ def key(name: Annotated[str, typer.Argument(help="Whose key it is; appears in th
     try:
         parse_api_keys(entry)
     except ValueError:
-        raise fail(f"'{name}' is no name for a key; use letters, digits, '.', '_' and '-' (at most 64).") from None
+        raise FaceStatsError(
+            f"'{name}' is no name for a key; use letters, digits, '.', '_' and '-' (at most 64)."
+        ) from None
     print(f"Key, to hand over; it is stored nowhere:  {secret}")
     print(f"Entry for FACESTATS_API_KEYS:             {entry}")
