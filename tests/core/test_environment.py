@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import typer.main
 from pydantic import ValidationError
 
 from facestats.environment import (
@@ -13,7 +12,7 @@ from facestats.environment import (
     settings_problem,
     unknown_variables,
 )
-from facestats_cli.main import app
+from facestats_cli.main import installed_commands
 from facestats_gateway.settings import Settings
 
 
@@ -46,7 +45,7 @@ def test_every_known_variable_is_known() -> None:
 
 
 def test_variables_that_commands_read_are_settings_or_listed() -> None:
-    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    commands = installed_commands().values()
     read = {
         variable
         for command in commands
