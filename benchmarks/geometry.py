@@ -48,7 +48,7 @@ def main(
             milliseconds = time_runs(subject, runs)
             figures = np.percentile(milliseconds, [50, 95, 99])
             table.add_row(name, str(runs), *(f"{figure:.3f}" for figure in figures))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def time_runs(subject: Callable[[], object], runs: int) -> list[float]:

@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the table between this page's marks")
     parser.add_argument("--mark", default=MARK, help="name of the section")
     arguments = parser.parse_args()
-    console = Console(stderr=True)
+    console = Console(markup=False, stderr=True)
     clip = load_clip(arguments.weights, console.print)
     clip = with_outliers(clip) if arguments.outliers else clip
     regressor = find_regressor(arguments.regressor, Path("weights"), console.print)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -92,8 +91,8 @@ def bulk(
         settings=settings,
         allow=allow or (),
     )
-    summary = run_with_progress(options, Console(stderr=True, highlight=False))
-    print_summary(summary, Console(highlight=False))
+    summary = run_with_progress(options, Console(markup=False, stderr=True, highlight=False))
+    print_summary(summary, Console(markup=False, highlight=False))
     if summary.missing:
         raise BulkError(f"{summary.missing:,} inputs have no row; run again to go on with them.")
 
@@ -134,7 +133,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     table.add_row("inputs", f"{summary.inputs:,}" + (f" ({summary.repeated:,} repeated)" if summary.repeated else ""))
     if summary.skipped:
         what = f"{summary.skipped:,} files not named like an image, such as {printable(summary.first_skipped)}"
-        table.add_row("left out", escape(what))
+        table.add_row("left out", what)
     table.add_row("done before", f"{summary.done_before:,}")
     table.add_row("scored", f"{summary.scored:,}")
     for code, count in summary.problems.most_common():
@@ -143,7 +142,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         table.add_row("workers", f"{summary.pool.workers} x {summary.pool.cpus} CPUs, {len(summary.nodes)} node(s)")
         table.add_row("time", f"{summary.seconds:.1f} s")
         table.add_row("throughput", f"{summary.rate:.1f} images/s")
-    table.add_row("output", escape(f"{printable(summary.output)} ({summary.files:,} new files)"))
+    table.add_row("output", f"{printable(summary.output)} ({summary.files:,} new files)")
     console.print(table, soft_wrap=True)
     if summary.weights == "untrained":
         console.print("The holistic half was computed with untrained (random) weights and means nothing.", style="bold")

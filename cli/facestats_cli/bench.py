@@ -39,18 +39,25 @@ def bench(
     check: Annotated[bool, typer.Option(help="Fail if a ratio lost more than 10 % of the stored one.")] = False,
     save_reference: Annotated[bool, typer.Option(help="Store this run's ratios for --check.")] = False,
 ) -> None:
-    """Measures everything in interleaved rounds and writes tables, JSON and a plot."""
+    """Measures everything in interleaved rounds and writes tables, JSON and a plot.
+
+    Needs Locust: `make load-generator`, or any `locust` on the PATH.
+    """
     from benchmarks.exports import ExportFailedError
-    from benchmarks.gateway_load import LoadError
+    from benchmarks.gateway_load import LoadError, locust_command
     from benchmarks.plot import plot_latency
     from benchmarks.report import write_sections
     from benchmarks.run import QUICK, Plan
     from benchmarks.stacks import StackError
     from benchmarks.triton_load import PerfAnalyzerError
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(markup=False, stderr=True, highlight=False)
     if check and not REFERENCE.is_file():
         raise FaceStatsError(f"nothing to compare with: {REFERENCE} is missing; make it with --save-reference.")
+    try:
+        locust_command()
+    except LoadError as error:
+        raise FaceStatsError(str(error)) from None
     output.mkdir(parents=True, exist_ok=True)
     plan = QUICK if quick else Plan(rounds=rounds, seconds=seconds)
     with ExitStack() as stacks:
@@ -64,7 +71,7 @@ def bench(
         plot_latency(report, path)
     for path in page or []:
         write_sections(report, path)
-    _print(report, Console())
+    _print(report, Console(markup=False))
     console.print(f"Written to {output}")
     if save_reference:
         document = {ratio.name: round(ratio.value, 4) for ratio in report.ratios}

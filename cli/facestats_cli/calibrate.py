@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from facestats.errors import FaceStatsError
+from facestats.images.suffixes import named_like_an_image
 from facestats.loopback import is_loopback
-from facestats_cli.score import ScoreError, request_score
 
 _REGRESSOR_PREFIX = "sha256:"
 
@@ -34,7 +34,7 @@ def calibrate(
     """Measures the regressor's raw output over reference photos and writes its quantiles."""
     from facestats_export.calibration import measure_calibration
 
-    files = sorted(path for path in images.rglob("*") if path.is_file())
+    files = sorted(path for path in images.rglob("*") if path.is_file() and named_like_an_image(path.name))
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     with httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url)) as client:
         regressor = served_regressor(client)
@@ -43,7 +43,7 @@ def calibrate(
             raise FaceStatsError("the served model changed while the photos were measured; run it again.")
     if len(raw) < least:
         raise FaceStatsError(
-            f"only {len(raw)} of {len(files)} files in '{images}' gave a face; at least {least} are needed."
+            f"only {len(raw)} of {len(files)} images in '{images}' gave a face; at least {least} are needed."
         )
     measured = measure_calibration(
         name, regressor.removeprefix(_REGRESSOR_PREFIX), source or images.name, np.array(raw)
@@ -72,22 +72,33 @@ def served_regressor(client: httpx.Client) -> str:
 
 
 def measure_raw(client: httpx.Client, files: list[Path], concurrency: int) -> list[float]:
-    """RAW of each file's largest face, aligned as served; files without one are reported and left out."""
+    """RAW of each file's largest face, aligned as served; files without one are reported and left out.
+
+    Raises:
+        EvaluationError: The service was busy or away for too long, or answers without the models: then a calibration
+            of what was measured so far would be one of fewer photos than were given.
+    """
+    from facestats_evaluation.ratings import EvaluationError
+    from facestats_evaluation.service import PhotoRefusedError, ask_patiently
 
     def measure(path: Path) -> float | str:
         try:
-            faces = request_score(client, path, {"crop": "aligned"})["faces"]
-        except ScoreError as error:
+            document = ask_patiently(client, path.name, path.read_bytes(), {"crop": "aligned"})
+        except PhotoRefusedError as error:
             return f"{path}: {error}"
-        holistic = faces[0]["holistic"]
+        except OSError as error:
+            return f"{path}: cannot be read ({error.strerror})."
+        if document.get("degraded"):
+            raise EvaluationError("the service answers without its models, so there is nothing to calibrate.")
+        holistic = document["faces"][0]["holistic"]
         return f"{path}: no holistic half." if holistic is None else float(holistic["raw"])
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(markup=False, stderr=True, highlight=False)
     raw: list[float] = []
     with Progress(console=console) as progress, ThreadPoolExecutor(concurrency) as threads:
         for result in progress.track(threads.map(measure, files), total=len(files), description="Measuring"):
             if isinstance(result, str):
-                console.print(f"[yellow]{result}")
+                console.print(result, style="yellow")
             else:
                 raw.append(result)
     return raw

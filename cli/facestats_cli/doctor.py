@@ -31,7 +31,8 @@ TRITON_PORTS = (8000, 8001, 8002)
 SETTINGS = "facestats.settings"
 """Entry-point group of classes with a part's settings."""
 
-MARKS: dict[Level, str] = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "problem": "[red]✗[/]"}
+MARKS: dict[Level, str] = {"ok": "✓", "note": "•", "problem": "✗"}
+COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,16 @@ def doctor(
     """Checks Python, libraries, settings, ports, memory, Triton, models, weights and GPU; exits with 1 on a problem."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     worst: Level = "ok"
     for finding in examine(repository):
-        advice = f"\n[dim]→ {finding.advice}[/]" if finding.advice else ""
-        table.add_row(MARKS[finding.level], finding.subject, finding.said + advice)
+        advice = f"\n→ {finding.advice}" if finding.advice else ""
+        mark = Text(MARKS[finding.level], COLOURS[finding.level])
+        table.add_row(mark, finding.subject, Text.assemble(finding.said, (advice, "dim")))
         worst = max(worst, finding.level, key=list(MARKS).index)
-    console = Console(highlight=False)
+    console = Console(markup=False, highlight=False)
     console.print(table)
     if worst == "problem":
         console.print("\nSomething keeps the service from running; follow the arrows above.")

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from facestats.errors import FaceStatsError
 from facestats.faces.options import Crop
@@ -36,7 +36,7 @@ def score(
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
 ) -> None:
     """Prints each photo's score, its two halves and its measurements."""
-    console = Console(highlight=False)
+    console = Console(markup=False, highlight=False)
     parameters: dict[str, str] = {"crop": crop, "capture": capture}
     if sex is not None:
         parameters["sex"] = sex
@@ -136,9 +136,11 @@ def print_table(console: Console, path: Path, document: dict[str, Any]) -> None:
     for face in document["faces"]:
         geometric, holistic = face["geometric"], face["holistic"]
         console.print(
-            f"\n[bold]{escape(str(path))}[/]  score [bold]{_points(face['score'])}[/] = "
-            f"{face['blend']['geometric']:g} x geometric {_points(geometric['score'])} + "
-            f"{face['blend']['holistic']:g} x holistic {_points(holistic and holistic['score'])}"
+            Text.assemble(
+                *("\n", (str(path), "bold"), "  score ", (_points(face["score"]), "bold"), " = "),
+                f"{face['blend']['geometric']:g} x geometric {_points(geometric['score'])} + ",
+                f"{face['blend']['holistic']:g} x holistic {_points(holistic and holistic['score'])}",
+            )
         )
         quality = face["quality"]
         console.print(f"reliability {quality['reliability']:.0f} ({quality['level']})", style="dim")

@@ -19,14 +19,21 @@ def tune(
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each candidate.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 5.0,
 ) -> None:
-    """Measures threads, instances, batch delay and gateway threads here, and keeps the best for `facestats up`."""
-    from benchmarks.gateway_load import LoadError
+    """Measures threads, instances, batch delay and gateway threads here, and keeps the best for `facestats up`.
+
+    Needs Locust: `make load-generator`, or any `locust` on the PATH.
+    """
+    from benchmarks.gateway_load import LoadError, locust_command
     from benchmarks.stacks import StackError
     from benchmarks.tuning import Tuner
     from benchmarks.workload import Workload
     from facestats_local_triton.tuning import TUNING_FILE, conditions, save_tuning
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(markup=False, stderr=True, highlight=False)
+    try:
+        locust_command()
+    except LoadError as error:
+        raise FaceStatsError(str(error)) from None
     ensure_exported(repository, console)
     # An earlier tuning must not decide about this one.
     (repository / TUNING_FILE).unlink(missing_ok=True)
@@ -37,5 +44,5 @@ def tune(
     except (LoadError, StackError) as error:
         raise FaceStatsError(str(error)) from None
     path = save_tuning(repository, tuning, conditions(repository), [trial.document() for trial in trials])
-    console.print(f"[bold]Best:[/] {tuning}")
+    console.print(f"Best: {tuning}", style="bold")
     console.print(f"Kept in {path}; `facestats up` uses it on {cores} cores with this precision and target.")

@@ -12,7 +12,7 @@ from typing import Annotated, Protocol, cast, get_args
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from facestats.addresses import port_is_free
 from facestats.errors import FaceStatsError
@@ -62,7 +62,7 @@ def up(
     """Starts everything and serves until Ctrl-C or SIGTERM."""
     # Until the web server takes over: an end asked for while exporting or loading is an orderly one too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    console = Console(stderr=True, highlight=False)
+    console = Console(markup=False, stderr=True, highlight=False)
     if not repository.is_dir():
         raise FaceStatsError(
             f"there is no model repository at '{repository}'; run this in the project's folder or give one."
@@ -74,8 +74,7 @@ def up(
 
     def show(line: str) -> None:
         if verbose or line[:1] in ("W", "E"):
-            # Brackets in Triton's lines are no markup.
-            console.print(f"[dim]triton[/] {escape(line)}", soft_wrap=True)
+            console.print(Text.assemble(("triton ", "dim"), line), soft_wrap=True)
 
     with TritonServer(repository, ports, open_apis=cast(list[ClosableApi], open_triton_api or []), log=show) as triton:
         console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")

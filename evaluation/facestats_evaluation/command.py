@@ -35,4 +35,4 @@ def evaluate(
     options = EvaluationOptions(
         images, ratings, out, url, api_key, group, sex_column, concurrency, pictures, allow or ()
     )
-    run_evaluation(options, Console())
+    run_evaluation(options, Console(markup=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -106,26 +107,42 @@ class ScoringService:
             PhotoRefusedError: The photo cannot be scored.
             EvaluationError: The service did not recover.
         """
-        parameters = {"sex": sex} if sex else {}
-        problem = ""
-        for attempt in range(_ATTEMPTS):
-            wait = min(2.0**attempt, _LONGEST_WAIT)
-            try:
-                answer = self._client.post("/v1/score", params=parameters, files={"image": (name, data)})
-            except httpx.TransportError as error:
-                problem = str(error)
-            else:
-                if answer.status_code == 200:
-                    return _face_scores(answer.json())
-                if answer.status_code in _ABOUT_THE_IMAGE:
-                    raise PhotoRefusedError(_code(answer), _detail(answer))
-                problem = _detail(answer)
-                if answer.status_code < 500 and answer.status_code != 429:
-                    break
-                wait = min(_retry_after(answer, wait), _LONGEST_WAIT)
-            if attempt < _ATTEMPTS - 1:
-                time.sleep(wait)
-        raise EvaluationError(f"the service stopped answering ({problem}); run again to continue.")
+        return _face_scores(ask_patiently(self._client, name, data, {"sex": sex} if sex else {}))
+
+
+def ask_patiently(client: httpx.Client, name: str, data: bytes, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The service's document of one photo; waits and tries again while the service is busy or away.
+
+    Args:
+        client: A client of the gateway.
+        name: File name, for the service's logs and messages.
+        data: The encoded image.
+        parameters: Query parameters.
+
+    Raises:
+        PhotoRefusedError: The photo cannot be scored.
+        EvaluationError: The service did not recover.
+    """
+    problem = ""
+    for attempt in range(_ATTEMPTS):
+        wait = min(2.0**attempt, _LONGEST_WAIT)
+        try:
+            answer = client.post("/v1/score", params=dict(parameters), files={"image": (name, data)})
+        except httpx.TransportError as error:
+            problem = str(error)
+        else:
+            if answer.status_code == 200:
+                document: dict[str, Any] = answer.json()
+                return document
+            if answer.status_code in _ABOUT_THE_IMAGE:
+                raise PhotoRefusedError(_code(answer), _detail(answer))
+            problem = _detail(answer)
+            if answer.status_code < 500 and answer.status_code != 429:
+                break
+            wait = min(_retry_after(answer, wait), _LONGEST_WAIT)
+        if attempt < _ATTEMPTS - 1:
+            time.sleep(wait)
+    raise EvaluationError(f"the service stopped answering ({problem}); run again to continue.")
 
 
 def _face_scores(document: dict[str, Any]) -> FaceScores:

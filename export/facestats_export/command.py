@@ -38,7 +38,7 @@ def export(
     """Exports CLIP and the regressor to ONNX and publishes them once they are proved equal to PyTorch."""
     from facestats_export.run import ExportOptions, export_models, print_summary
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(markup=False, stderr=True, highlight=False)
     options = ExportOptions(
         weights=weights,
         regressor=regressor,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from tritonclient.grpc import model_config_pb2
 
 from facestats.images.imaging import decode_image
@@ -127,7 +128,7 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
         raise ExportError(f"int8 is for CPUs; use --precision fp16 for {options.target}.")
     prepare_repository(options.output, options.source)
     with _steps(console) as step:
-        sources = _read_sources(options, step, lambda said: console.print(f"[yellow]{said}"))
+        sources = _read_sources(options, step, lambda said: console.print(said, style="yellow", markup=False))
         step(f"Converting to {options.precision}")
         head = regressor_graph(sources.regressor.layers, sources.calibration).SerializeToString(deterministic=True)
         encoder, scheme, tried = _encoder(options.precision, sources, head, step)
@@ -164,12 +165,14 @@ def print_summary(report: ExportReport, console: Console) -> None:
             table.add_row(*row)
         table.add_row("alone against in a batch", f"{report.proof.batch_dependence:.6f} points at most")
         if report.proof.triton_obstacle is not None:
-            table.add_row("Triton", f"[yellow]not compared: {report.proof.triton_obstacle}")
+            table.add_row("Triton", Text(f"not compared: {report.proof.triton_obstacle}", "yellow"))
     console.print(table)
     if report.parameters.get("parity_forced") == "true":
-        console.print("[bold red]Published by force although the proof failed; the parity report says how.")
+        console.print("Published by force although the proof failed; the parity report says how.", style="bold red")
     if report.parameters.get("weights") == "untrained":
-        console.print("[bold yellow]Untrained weights: speed and plumbing are real, the holistic score means nothing.")
+        console.print(
+            "Untrained weights: speed and plumbing are real, the holistic score means nothing.", style="bold yellow"
+        )
 
 
 def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], None]) -> _Sources:
@@ -315,7 +318,11 @@ def _is_live(output: Path, version: int, identity: Mapping[str, str], graphs: Ma
 @contextmanager
 def _steps(console: Console) -> Iterator[Step]:
     """A progress display of named steps."""
-    columns = SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as progress:
 
         def step(description: str) -> None:

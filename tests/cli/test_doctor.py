@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -137,6 +138,27 @@ def test_exit_code_tells_whether_the_service_can_run(tmp_path: Path) -> None:
     assert broken.exit_code == 1
     assert "no model repository" in broken.stdout
     assert "→" in broken.stdout
+
+
+def test_what_is_in_brackets_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = doctor.Finding("[bold]", "problem", "read [red]this", "pip install 'facestats-triton[triton]'")
+    monkeypatch.setattr(doctor, "examine", lambda repository: [finding])
+    shown = CliRunner().invoke(app, ["doctor"]).stdout
+    for text in ("[bold]", "read [red]this", "facestats-triton[triton]'"):
+        assert text in shown
+
+
+def test_no_command_reads_markup_in_what_it_prints(root: Path) -> None:
+    """Paths, names and messages may hold brackets, which Rich would take for markup."""
+    folders = ("cli", "gateway", "export", "local_triton", "evaluation", "bulk", "training", "core", "benchmarks")
+    made = [
+        f"{path}: {call}"
+        for folder in folders
+        for path in (root / folder).rglob("*.py")
+        for call in re.findall(r"\bConsole\((?!\w+: ).*", path.read_text())
+    ]
+    assert len(made) >= 8
+    assert [call for call in made if "markup=False" not in call] == []
 
 
 def test_completion_is_offered() -> None:
