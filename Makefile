@@ -109,6 +109,7 @@ check-images: setup  ## Run the Dockerfiles' own steps and commands without Dock
 docs: setup  ## Write the generated pages of the documentation
 	PYTHONPATH=docs $(BIN)/python -m facestats_docs.settings_table docs/settings.md
 	PYTHONPATH=docs $(BIN)/python -m facestats_docs.geometry_table docs/geometry.md
+	PYTHONPATH=docs:. $(BIN)/python -m facestats_docs.formats_table docs/formats.md
 
 clean:  ## Remove generated models, caches and the virtual environment
 	rm -rf $(VENV) .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,7 +30,8 @@ from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.mutations import mutants, seed_images
 from benchmarks.soak import resident_mb
 from benchmarks.stacks import START_TIMEOUT, StackError, free_ports, is_ready
-from facestats.images.imaging import ImageError, ImageLimits, decode_image
+from facestats.images.imaging import decode_image
+from facestats.images.limits import ImageError, ImageLimits
 from facestats.logging import configure_logging
 from facestats_gateway.app import create_app
 from facestats_gateway.settings import Settings

@@ -16,7 +16,8 @@ from benchmarks.workload import Workload
 from facestats.faces.landmarks import FaceMesh, capture
 from facestats.geometry import Capture, CaptureMode, measure
 from facestats.images.alignment import aligned_crop
-from facestats.images.imaging import ImageLimits, decode_image
+from facestats.images.imaging import decode_image
+from facestats.images.limits import ImageLimits
 from facestats.images.preprocessing import clip_pixels
 
 

@@ -21,7 +21,7 @@ from facestats.holistic.onnx import OnnxBackend, ServedGraphs, ServedState, chec
 from facestats.holistic.provenance import Provenance
 from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
-from facestats.images.imaging import ImageLimits
+from facestats.images.limits import ImageLimits
 from facestats.problems import PROBLEM_TYPES, Problem
 from facestats.scoring.pipeline import Scorer
 from facestats.scoring.receipt import Design

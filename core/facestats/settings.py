@@ -12,26 +12,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from facestats.deadline import Deadline
-from facestats.environment import PREFIX
 from facestats.geometry import GeometryDesign
 from facestats.holistic.triton_targets import parse_triton_urls
-from facestats.images.imaging import ImageLimits
+from facestats.images.settings import PhotoSettings
 from facestats.machine import default_threads
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.interval import load_repeatability
 from facestats.scoring.receipt import Design
-
-MOST_FACES = 32
-"""All faces of a photo go to Triton in one call, and its models take no larger batch (their ``max_batch_size``)."""
-
-
-class SettingsGroup(BaseSettings):
-    """Base of the groups; each field's description is its documentation."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+from facestats.settings_group import SettingsGroup
 
 
 class ModelServerSettings(SettingsGroup):
@@ -94,34 +84,6 @@ class ScoreSettings(SettingsGroup):
     def blend(self) -> BlendWeights:
         """Shares of the two halves, summing to 1."""
         return BlendWeights(self.blend_geometric, round(1.0 - self.blend_geometric, 9))
-
-
-class PhotoSettings(SettingsGroup):
-    """Photos."""
-
-    max_faces: int = Field(10, ge=1, le=MOST_FACES, description="Most faces of one photo answered with `faces=all`.")
-    max_image_bytes: int = Field(20_000_000, ge=1024, description="Largest encoded image, bytes.")
-    max_image_pixels: int = Field(50_000_000, ge=4096, description="Largest image, width x height, pixels.")
-    min_image_side: int = Field(32, ge=1, description="Smallest width and height, pixels.")
-    max_aspect_ratio: float = Field(8.0, ge=1, description="Largest longer side / shorter side of an image.")
-    max_frames: int = Field(1, ge=1, description="Most frames of an animated image; the first is scored.")
-    reduced_decode_side: int = Field(
-        1024,
-        ge=0,
-        description="JPEGs are decoded at the smallest DCT scale that leaves both sides this long, pixels; 0: in full.",
-    )
-
-    @property
-    def image_limits(self) -> ImageLimits:
-        """What is refused before decoding."""
-        return ImageLimits(
-            max_bytes=self.max_image_bytes,
-            max_pixels=self.max_image_pixels,
-            min_side=self.min_image_side,
-            max_aspect_ratio=self.max_aspect_ratio,
-            max_frames=self.max_frames,
-            reduced_decode_side=self.reduced_decode_side,
-        )
 
 
 class MeasuringSettings(SettingsGroup):

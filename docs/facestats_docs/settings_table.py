@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from facestats.settings import SettingsGroup
+from facestats.settings_group import SettingsGroup
 from facestats_gateway.openapi import problem_types, settings_schema
 from facestats_gateway.settings import Settings
 

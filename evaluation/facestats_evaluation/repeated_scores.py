@@ -10,7 +10,8 @@ from facestats.faces.landmarks import FaceMesh, capture
 from facestats.geometry import GeometryDesign, GeometryError, measure
 from facestats.geometry.capture import CaptureMode
 from facestats.geometry.reference import Sex
-from facestats.images.imaging import ImageError, decode_image
+from facestats.images.imaging import decode_image
+from facestats.images.limits import ImageError
 from facestats_client import FaceStatsClient, ProblemError
 from facestats_evaluation.augmentation import Photo
 from facestats_evaluation.repeatability import Change, Look, changes, encoded

@@ -131,7 +131,10 @@ def _convert(estimator: Any, path: Path) -> onnx.ModelProto:
 
 
 def _service_graph(converted: onnx.ModelProto, label: str, probability: str, classes: int) -> onnx.ModelProto:
-    """Adds what the service needs: labels as text of shape [N, 1]; no label and NaN for a NaN embedding."""
+    """Adds what the service needs: labels as text of shape [N, 1]; no label and -1 for an image that was not decoded.
+
+    Its embedding is -1 throughout, with the sum -512; that of a unit vector is above -23.
+    """
     model = compose.add_prefix(converted, "head_")
     graph = model.graph
     raw_label, raw_probability = (output.name for output in graph.output)
@@ -140,18 +143,19 @@ def _service_graph(converted: onnx.ModelProto, label: str, probability: str, cla
     graph.initializer.extend(
         [
             numpy_helper.from_array(np.array([-1], np.int64), "last_axis"),
-            numpy_helper.from_array(np.array([[np.nan]], np.float32), "nan"),
+            numpy_helper.from_array(np.array([[-1]], np.float32), "no_probability"),
+            numpy_helper.from_array(np.array([[-256]], np.float32), "least_sum"),
             numpy_helper.from_array(np.array([[""]], np.object_), "no_label"),
         ]
     )
     graph.node.extend(
         [
             helper.make_node("ReduceSum", ["EMBEDDING", "last_axis"], ["sum"], keepdims=1),
-            helper.make_node("IsNaN", ["sum"], ["undecoded"]),
+            helper.make_node("Less", ["sum", "least_sum"], ["undecoded"]),
             helper.make_node("Cast", [raw_label], ["label_text"], to=TensorProto.STRING),
             helper.make_node("Unsqueeze", ["label_text", "last_axis"], ["label_column"]),
             helper.make_node("Where", ["undecoded", "no_label", "label_column"], [label]),
-            helper.make_node("Where", ["undecoded", "nan", raw_probability], [probability]),
+            helper.make_node("Where", ["undecoded", "no_probability", raw_probability], [probability]),
         ]
     )
     del graph.output[:]

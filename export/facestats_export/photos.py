@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from facestats.images.imaging import FORMATS, ImageError, decode_image
+from facestats.images.imaging import decode_image
+from facestats.images.limits import ImageError
+from facestats.images.signatures import FORMATS
 from facestats_export.errors import ExportError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"

@@ -92,7 +92,7 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
         gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
         scorer: PhotoScorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
         if forwarding:
-            intake = Intake(measurer.read_header, admission, metrics)
+            intake = Intake(measurer.open, admission, metrics)
             fallback = scorer if design.degrade else None
             scorer = ForwardingScorer(client, monitor, intake, design, fallback, metrics, tracing.tracer)
         batch = BatchScorer(scorer, settings.batch_concurrency, metrics)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from facestats.settings import MeasuringSettings, ScoringSettings, SettingsGroup
+from facestats.settings import MeasuringSettings, ScoringSettings
+from facestats.settings_group import SettingsGroup
 from facestats_gateway.access import ApiKey, parse_api_keys, parse_rate_limit
 from facestats_gateway.addresses import check_endpoint, check_origins, check_trusted_proxies, comma_list
 

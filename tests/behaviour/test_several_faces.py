@@ -17,8 +17,8 @@ import facestats.faces.measurer
 from facestats.geometry import Geometry, GeometryError, measure
 from facestats.holistic.backend import Holistic, HolisticState
 from facestats.holistic.provenance import Provenance
+from facestats.images.settings import MOST_FACES
 from facestats.scoring.pipeline import Scorer
-from facestats.settings import MOST_FACES
 from facestats_gateway.settings import Settings
 from tests.asgi import running_app
 

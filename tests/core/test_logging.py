@@ -14,7 +14,8 @@ from pathlib import Path
 import structlog
 
 from benchmarks.mutations import mutants, seed_images
-from facestats.images.imaging import ImageError, decode_image
+from facestats.images.imaging import decode_image
+from facestats.images.limits import ImageError
 from facestats.logging import configure_logging
 
 configure_logging("info", "json")

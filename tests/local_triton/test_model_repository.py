@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def images(*files: bytes) -> dict[str, NDArray[Any]]:
     return {"IMAGE": np.array([[file] for file in files], dtype=np.object_)}
 
 
-def picture(colour: tuple[int, int, int], encoding: str) -> bytes:
+def picture(colour: tuple[int, int, int], encoding: str, size: tuple[int, int] = (300, 260)) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (300, 260), colour).save(buffer, encoding)
+    Image.new("RGB", size, colour).save(buffer, encoding)
     return buffer.getvalue()
 
 
@@ -92,14 +93,65 @@ def test_bad_images_fail_alone(ports: TritonPorts, example_path: Path) -> None:
     together = infer(ports, "attractiveness_image", images(*files))
     failed = [False, True, False, True, True]
     for output in ("SCORE", "RAW", "EMBEDDING"):
-        np.testing.assert_array_equal(np.isnan(together[output]).all(axis=1), failed)
-        np.testing.assert_array_equal(np.isnan(together[output]).any(axis=1), failed)
+        np.testing.assert_array_equal((together[output] == -1).all(axis=1), failed)
+        np.testing.assert_array_equal((together[output] == -1).any(axis=1), failed)
     reasons = [error.partition(b":")[0].decode() for error in together["ERROR"][:, 0]]
     assert reasons == ["", "not-an-image", "", "truncated-image", "empty-body"]
     assert together["SCORE"][0, 0] != together["SCORE"][2, 0]
     for index in (0, 2):
         alone = infer(ports, "attractiveness_image", images(files[index]))
         np.testing.assert_allclose(together["SCORE"][index], alone["SCORE"][0], rtol=1e-5)
+
+
+def test_json_answers_can_be_read_beside_a_bad_image(ports: TritonPorts, example_path: Path) -> None:
+    files = [example_path.read_bytes(), b"not an image"]
+    binary = b"".join(len(file).to_bytes(4, "little") + file for file in files)
+    tensor = {"name": "IMAGE", "shape": [2, 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(binary)}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    answer = httpx.post(
+        f"http://127.0.0.1:{ports.http}/v2/models/attractiveness_image/infer",
+        content=head + binary,
+        headers={"Inference-Header-Content-Length": str(len(head))},
+    )
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    outputs = {output["name"]: output["data"] for output in json.loads(answer.text, parse_constant=refuse)["outputs"]}
+    assert [bool(error) for error in outputs["ERROR"]] == [False, True]
+    assert (outputs["SCORE"][0] == -1, outputs["SCORE"][1]) == (False, -1)
+    assert outputs["EMBEDDING"][512:] == [-1] * 512
+
+
+def test_a_fault_of_the_decoder_is_the_item_s_own(root: Path, tmp_path: Path, example_path: Path) -> None:
+    repository = tracked_repository(root / "model_repository", tmp_path)
+    model = repository / "image_decoder" / "1" / "model.py"
+    model.write_text(
+        model.read_text()
+        + "\n\nright = clip_pixels\n\ndef clip_pixels(rgb):\n"
+        + "    if rgb.shape[1] == 300:\n        raise LookupError('unforeseen')\n    return right(rgb)\n"
+    )
+    with TritonServer(repository, TritonPorts.free()) as server:
+        server.wait_ready(60)
+        files = [example_path.read_bytes(), picture((1, 2, 3), "PNG"), example_path.read_bytes()]
+        answer = infer(server.ports, "attractiveness_image", images(*files))
+    reasons = [error.partition(b":")[0].decode() for error in answer["ERROR"][:, 0]]
+    assert reasons == ["", "internal-error", ""]
+    assert answer["SCORE"][1, 0] == -1
+    assert answer["SCORE"][0, 0] == answer["SCORE"][2, 0] != -1
+
+
+def test_the_decoder_has_the_gateway_s_limits(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESTATS_MAX_IMAGE_PIXELS", "70000")
+    monkeypatch.setenv("FACESTATS_MIN_IMAGE_SIDE", "280")
+    repository = tracked_repository(root / "model_repository", tmp_path)
+    with TritonServer(repository, TritonPorts.free()) as server:
+        server.wait_ready(60)
+        answer = infer(
+            server.ports, "image_decoder", images(picture((9, 9, 9), "PNG"), picture((9, 9, 9), "PNG", (200, 300)))
+        )
+    reasons = [error.partition(b":")[0].decode() for error in answer["ERROR"][:, 0]]
+    assert reasons == ["too-many-pixels", "too-small"]
 
 
 @pytest.mark.parametrize("outputs", [["SCORE"], ["ERROR"], ["EMBEDDING"], ["RAW", "ERROR"]])

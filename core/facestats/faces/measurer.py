@@ -18,9 +18,15 @@ from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
 from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, measure
 from facestats.images.alignment import aligned_crop
-from facestats.images.imaging import ImageError, ImageHeader, ImageLimits, decode_image, read_header
+from facestats.images.imaging import OpenedImage, open_image
+from facestats.images.limits import ImageError, ImageLimits
 from facestats.images.preprocessing import clip_pixels
 from facestats.problems import Problem
+
+_NO_FACE = (
+    "No face was found in the image; send a photo with one clearly visible face, and come closer if it is small: "
+    "a face should fill at least a fifth of the photo's height."
+)
 
 
 @dataclass(frozen=True)
@@ -93,22 +99,24 @@ class FaceMeasurer:
         """Finishes the running photos and ends the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def read_header(self, data: bytes) -> ImageHeader:
+    def open(self, data: bytes) -> OpenedImage:
         """Reads what a photo's header says and applies the limits, without decoding.
 
         Raises:
             Problem: The image cannot be used.
         """
         try:
-            return read_header(data, self.limits)
+            return open_image(data, self.limits)
         except ImageError as error:
             raise Problem(error.code, str(error)) from error
 
-    def measure_photo(self, data: bytes, options: ScoreOptions, deadline: Deadline, submitted: float) -> MeasuredPhoto:
+    def measure_photo(
+        self, image: OpenedImage, options: ScoreOptions, deadline: Deadline, submitted: float
+    ) -> MeasuredPhoto:
         """Decodes a photo, finds and measures its faces and cuts out what CLIP will see.
 
         Args:
-            data: The encoded image.
+            image: The photo, from ``open``.
             options: The caller's choices.
             deadline: Checked between the stages.
             submitted: ``time.perf_counter()`` when the photo was queued.
@@ -120,7 +128,7 @@ class FaceMeasurer:
         clock.lap("queue")
         deadline.check()
         try:
-            rgb = decode_image(data, self.limits)
+            rgb = image.decode()
         except ImageError as error:
             raise Problem(error.code, str(error)) from error
         clock.lap("decode")
@@ -145,7 +153,7 @@ class FaceMeasurer:
     def _capture(self, rgb: NDArray[np.uint8], options: ScoreOptions) -> Sequence[Capture]:
         found = capture_all(self._mesh(), rgb, options.capture, self._max_faces if options.all_faces else 1)
         if not found:
-            raise Problem("no-face", "No face was found in the image; send a photo with one clearly visible face.")
+            raise Problem("no-face", _NO_FACE)
         return found
 
     def _measure_faces(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 from facestats.deadline import Deadline
-from facestats.images.imaging import ImageHeader
+from facestats.images.imaging import OpenedImage
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission, Permit
 
@@ -27,21 +27,23 @@ class Intake:
     """The door of a scorer.
 
     Args:
-        read_header: Reads a photo's header and applies the limits.
+        open_image: Reads a photo's header and applies the limits.
         admission: Permits.
         observer: Told of photos that nobody waits for any more.
     """
 
     def __init__(
-        self, read_header: Callable[[bytes], ImageHeader], admission: Admission, observer: ScoreObserver | None
+        self, open_image: Callable[[bytes], OpenedImage], admission: Admission, observer: ScoreObserver | None
     ) -> None:
-        self._read_header = read_header
+        self._open_image = open_image
         self._admission = admission
         self._observer = observer
 
     @contextlib.asynccontextmanager
-    async def admitted(self, data: bytes, deadline: Deadline, *, wait: bool) -> AsyncIterator[Permit]:
-        """Holds a permit for a photo while the block runs.
+    async def admitted(
+        self, data: bytes, deadline: Deadline, *, wait: bool
+    ) -> AsyncIterator[tuple[OpenedImage, Permit]]:
+        """Holds a permit for a photo while the block runs, and hands out the photo, opened.
 
         Args:
             data: The encoded image.
@@ -52,9 +54,9 @@ class Intake:
             Problem: The image cannot be used, there is no room, or time ran out.
         """
         try:
-            header = await asyncio.to_thread(self._read_header, data)
-            async with self._admission.admit(header.pixels, deadline, wait=wait) as permit:
-                yield permit
+            image = await asyncio.to_thread(self._open_image, data)
+            async with self._admission.admit(image.pixels, deadline, wait=wait) as permit:
+                yield image, permit
         except Problem as problem:
             if problem.code == "deadline-exceeded":
                 self._abandoned("deadline")

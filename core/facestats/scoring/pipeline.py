@@ -23,6 +23,7 @@ from facestats.holistic.backend import (
     HolisticUnavailableError,
     HolisticWatch,
 )
+from facestats.images.imaging import OpenedImage
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission, Permit
 from facestats.scoring.documents import score_document
@@ -76,7 +77,7 @@ class Scorer:
         self._backend = backend
         self._watch = watch
         self._design = design
-        self._intake = Intake(measurer.read_header, admission or Admission(sys.maxsize, sys.maxsize), observer)
+        self._intake = Intake(measurer.open, admission or Admission(sys.maxsize, sys.maxsize), observer)
         self._observer = observer
         self._tracer = tracer or NoOpTracer()
         self._gathering = gathering or Gathering(threads=sys.maxsize, size=1, seconds=0)
@@ -99,8 +100,8 @@ class Scorer:
         start = time.perf_counter()
         if not self._design.degrade:
             self._require_triton()
-        async with self._intake.admitted(data, deadline, wait=wait) as permit:
-            photo = await self._measure(data, options, deadline, permit)
+        async with self._intake.admitted(data, deadline, wait=wait) as (image, permit):
+            photo = await self._measure(image, options, deadline, permit)
             triton_start = time.perf_counter()
             holistic = await self._holistic(photo, options, deadline, permit)
         end = time.perf_counter()
@@ -120,14 +121,16 @@ class Scorer:
         Raises:
             Problem: The image cannot be used, holds no usable face, there is no room, or time ran out.
         """
-        async with self._intake.admitted(data, deadline, wait=False) as permit:
-            return await self._measure(data, options, deadline, permit)
+        async with self._intake.admitted(data, deadline, wait=False) as (image, permit):
+            return await self._measure(image, options, deadline, permit)
 
-    async def _measure(self, data: bytes, options: ScoreOptions, deadline: Deadline, permit: Permit) -> MeasuredPhoto:
+    async def _measure(
+        self, image: OpenedImage, options: ScoreOptions, deadline: Deadline, permit: Permit
+    ) -> MeasuredPhoto:
         """Measures in a thread. It cannot be stopped amid decoding, so until it ends the photo keeps its permit."""
         submitted = time.perf_counter()
         with self._gathering.coming(), self._tracer.start_as_current_span("measure faces"):
-            future = self._measurer.executor.submit(self._measurer.measure_photo, data, options, deadline, submitted)
+            future = self._measurer.executor.submit(self._measurer.measure_photo, image, options, deadline, submitted)
             permit.keep_until_done(_ended(future))
             try:
                 with deadline.limit():

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facestats.holistic.backend import Holistic, HolisticBackend, HolisticDeadlineError
-from facestats.settings import MOST_FACES
+from facestats.images.settings import MOST_FACES
 
 
 @dataclass(frozen=True)

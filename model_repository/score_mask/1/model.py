@@ -1,4 +1,4 @@
-"""NaN instead of the answer for an item that could not be decoded."""
+"""-1 instead of the answer for an item that could not be decoded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 MASKED = ("SCORE", "RAW", "EMBEDDING")
+
+_NO_ANSWER = np.float32(-1)
+"""Finite, since JSON has no NaN, and outside what any of the three can be."""
 
 
 class TritonPythonModel:
@@ -25,7 +28,7 @@ class TritonPythonModel:
         failed = np.array([[bool(error)] for error in errors[:, 0]])
         masked = [
             pb_utils.Tensor(
-                name, np.where(failed, np.float32(np.nan), pb_utils.get_input_tensor_by_name(request, name).as_numpy())
+                name, np.where(failed, _NO_ANSWER, pb_utils.get_input_tensor_by_name(request, name).as_numpy())
             )
             for name in MASKED
         ]

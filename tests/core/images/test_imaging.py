@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
-from PIL.GifImagePlugin import GifImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-from facestats.images.imaging import ImageError, ImageLimits, decode_image, read_header
+from facestats.images.imaging import decode_image, open_image
+from facestats.images.limits import MOST_PIXELS, ImageError, ImageLimits
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 40), (20, 40, 210), (250, 250, 250)
 
@@ -121,7 +123,7 @@ def test_limits_are_applied_before_decoding() -> None:
     assert refusal(data, ImageLimits(max_pixels=100_000)) == "too-many-pixels"
     assert refusal(encode(quadrants((400, 10)), "PNG")) == "too-small"
     assert refusal(encode(quadrants((400, 40)), "PNG")) == "bad-aspect-ratio"
-    assert read_header(data, ImageLimits()).pixels == 120_000
+    assert open_image(data, ImageLimits()).pixels == 120_000
 
 
 def test_decompression_bomb_is_refused_from_its_header() -> None:
@@ -145,17 +147,35 @@ def test_animation_is_refused_unless_allowed(format: str) -> None:
     np.testing.assert_allclose(decode_image(two, ImageLimits(max_frames=2))[8, 8], RED, atol=12)
 
 
-def test_a_gif_is_not_read_to_its_end_to_find_that_it_is_animated(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = [Image.new("L", (64, 64), 5 * shade) for shade in range(50)]
+def test_only_the_first_picture_of_a_gif_is_decoded() -> None:
+    frames = [quadrants(), quadrants().transpose(Image.Transpose.ROTATE_180)]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    sought: list[int] = []
-    seek = GifImageFile._seek
+    broken = data[:-20] + bytes(20)
+    np.testing.assert_allclose(decode_image(broken, ImageLimits(max_frames=2))[8, 8], RED, atol=12)
 
-    def watched(image: GifImageFile, frame: int, update_image: bool = True) -> None:
-        sought.append(frame)
-        seek(image, frame, update_image)
 
-    monkeypatch.setattr(GifImageFile, "_seek", watched)
-    with pytest.raises(ImageError):
-        read_header(data, ImageLimits())
-    assert max(sought) == 1
+def test_an_image_is_opened_once_and_decoded_later() -> None:
+    opened = open_image(encode(quadrants(), "PNG"))
+    assert (opened.format, opened.width, opened.height, opened.pixels) == ("PNG", 80, 64, 5120)
+    with ThreadPoolExecutor(1) as other:
+        np.testing.assert_array_equal(other.submit(opened.decode).result(), np.asarray(quadrants()))
+
+
+def test_whatever_a_decoder_raises_is_a_damaged_image(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class DecoderError(Exception):
+        """None of the types that Pillow is known to raise."""
+
+    def fail(image: Image.Image) -> None:
+        raise DecoderError("something new")
+
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    with caplog.at_level("DEBUG", "facestats.images"):
+        assert refusal(encode(quadrants(), "PNG")) == "truncated-image"
+    assert "DecoderError" in caplog.text
+
+
+def test_no_larger_limit_can_be_configured_than_the_decoder_has() -> None:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert MOST_PIXELS == 2 * Image.MAX_IMAGE_PIXELS

@@ -21,7 +21,7 @@ from facestats.holistic.backend import (
     HolisticUnavailableError,
 )
 from facestats.holistic.provenance import Provenance
-from facestats.images.imaging import ImageLimits
+from facestats.images.limits import ImageLimits
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission
 from facestats.scoring.forwarding import ForwardingScorer
@@ -82,7 +82,7 @@ def forwarding(
     admission: Admission | None = None,
     fallback: PhotoScorer | None = None,
 ) -> ForwardingScorer:
-    intake = Intake(measurer.read_header, admission or Admission(8, 10**9), outcomes)
+    intake = Intake(measurer.open, admission or Admission(8, 10**9), outcomes)
     return ForwardingScorer(model, watch, intake, SETTINGS.design, fallback, outcomes)
 
 

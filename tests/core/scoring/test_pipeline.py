@@ -17,7 +17,7 @@ from facestats.deadline import Deadline
 from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import Holistic, HolisticState, HolisticUnavailableError
-from facestats.images.imaging import ImageLimits
+from facestats.images.limits import ImageLimits
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission
 from facestats.scoring.blend import BlendWeights
