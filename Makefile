@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages test-fast lint format lock bench bench-check bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
+.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,14 @@ export: setup  ## Export the models (ARGS="--weights ... --precision ...")
 LANES := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Dozens of servers take turns on a few cores: a test that fails is run once more, and the summary lists it (R).
-test: setup test-packages  ## All tests, on a real tritonserver
+test: setup test-packages generators  ## All tests, on a real tritonserver
 	$(BIN)/pytest $(LANES) --reruns 1 -rR
 
 test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)
 	@sh deploy/test-packages.sh
+
+generators:  ## Install the client generators and linters that tests hold our OpenAPI document against
+	@PYTHON=$(PYTHON) sh deploy/test-generators.sh
 
 test-fast: setup  ## Tests without servers, under a minute
 	$(BIN)/pytest $(LANES) -m "not integration"
@@ -112,5 +115,5 @@ docs: setup  ## Write the generated pages of the documentation
 	PYTHONPATH=docs:. $(BIN)/python -m facestats_docs.formats_table docs/formats.md
 
 clean:  ## Remove generated models, caches and the virtual environment
-	rm -rf $(VENV) .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-generators .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find model_repository -name model.onnx -delete -o -name 'exported.pbtxt' -delete

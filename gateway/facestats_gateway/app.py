@@ -16,7 +16,7 @@ from facestats_gateway.api_docs import install_api_docs
 from facestats_gateway.head_requests import HeadRequests
 from facestats_gateway.looksmax_routes import router as looksmax_router
 from facestats_gateway.metrics import Metrics
-from facestats_gateway.openapi import install_openapi
+from facestats_gateway.openapi import TAGS, install_openapi
 from facestats_gateway.page import install_page
 from facestats_gateway.problem_response import install_problem_handlers
 from facestats_gateway.request_context import RequestContext
@@ -54,6 +54,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="FaceStats on Triton",
         version="1",
         description=DESCRIPTION,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        # Wherever this document comes from.
+        servers=[{"url": "/"}],
+        openapi_tags=TAGS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -66,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(looksmax_router)
     install_api_docs(app)
     install_page(app, " ".join(comma_list(settings.page_embedders)), shown=settings.page == "on")
-    install_openapi(app)
+    install_openapi(app, keys=bool(settings.keys))
     return app
 
 

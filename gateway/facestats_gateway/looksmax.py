@@ -1,7 +1,8 @@
 """Our result in the JSON layout of the LooksmaxAI backend, whose iOS app reads it.
 
 A field is filled when a metric of ours measures the same proportion as that backend's function of the field's name; all
-others are null. Scores are 0..100, rounded to a tenth as there.
+others are null, and "number or null" in the schema: client generators know no property that is never anything. Scores
+are 0..100, rounded to a tenth as there.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ class Overall(Section):
     """The score."""
 
     psl: float = Field(description="The 60/40 score, 0..100.")
-    potential: None = Field(None, description="Not measurable from a photo.")
+    potential: float | None = Field(None, description="Not measurable from a photo: always null.")
 
 
 class Eyes(Section):
     """The eyes."""
 
-    orbital_depth: None = None
+    orbital_depth: float | None = None
     canthal_tilt: float | None
-    eyebrow_density: None = None
-    eyelash_density: None = None
+    eyebrow_density: float | None = None
+    eyelash_density: float | None = None
     eyelid_exposure: float | None
-    under_eye_health: None = None
+    under_eye_health: float | None = None
 
 
 class Midface(Section):
     """The middle of the face."""
 
-    cheekbones: None = None
-    maxilla: None = None
+    cheekbones: float | None = None
+    maxilla: float | None = None
     nose: float | None
     ipd: float | None
     fwhr: float | None
@@ -60,33 +61,33 @@ class LowerThird(Section):
     """Mouth and jaw."""
 
     lips: float | None
-    mandible: None = None
-    gonial_angle: None = None
-    ramus: None = None
-    hyoid_skin_tightness: None = None
+    mandible: float | None = None
+    gonial_angle: float | None = None
+    ramus: float | None = None
+    hyoid_skin_tightness: float | None = None
     jaw_width: float | None
 
 
 class UpperThird(Section):
     """Forehead and hairline: nothing of it shows in the mesh, which ends below the hairline."""
 
-    norwood_stage: None = None
-    forehead_projection: None = None
-    hairline_recession: None = None
-    hair_thinning: None = None
-    hairline_density: None = None
-    forehead_slope: None = None
+    norwood_stage: float | None = None
+    forehead_projection: float | None = None
+    hairline_recession: float | None = None
+    hair_thinning: float | None = None
+    hairline_density: float | None = None
+    forehead_slope: float | None = None
 
 
 class Miscellaneous(Section):
     """The rest."""
 
-    skin: None = None
+    skin: float | None = None
     harmony: float | None
     symmetry: float | None
-    neck_width: None = None
-    bloat: None = None
-    bone_mass: None = None
+    neck_width: float | None = None
+    bloat: float | None = None
+    bone_mass: float | None = None
 
 
 class Analysis(Section):
@@ -98,7 +99,7 @@ class Analysis(Section):
     lower_third: LowerThird
     upper_third: UpperThird
     miscellaneous: Miscellaneous
-    ascension_date: None = Field(None, description="That backend drew it at random; there is nothing to say here.")
+    ascension_date: str | None = Field(None, description="That backend drew it at random: always null here.")
 
 
 class ErrorDocument(Document):

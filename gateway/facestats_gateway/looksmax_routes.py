@@ -50,7 +50,10 @@ _FORM: dict[str, Any] = {
 _ERROR_OR_PROBLEM: dict[str, Any] = {
     "model": ErrorDocument,
     "description": "The photos or the service cannot be used.",
-    "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    "content": {
+        "application/json": {},
+        PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}},
+    },
 }
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from facestats.problems import PROBLEM_TYPES
 from facestats.scoring.documents import model_document, notices
@@ -54,25 +54,17 @@ class NdjsonResponse(StreamingResponse):
     media_type = NDJSON_MEDIA_TYPE
 
 
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+# A third form, base64 in JSON, stands in the description only: OpenAPI Generator's clients would send all as JSON.
 _IMAGE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
-                }
+                "schema": {"type": "object", "required": ["image"], "properties": {"image": _BINARY}}
             },
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {"image": {"type": "string", "contentEncoding": "base64"}},
-                }
-            },
+            "image/*": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
         },
     }
 }
@@ -91,7 +83,7 @@ _IMAGES_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["images"],
-                    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "properties": {"images": {"type": "array", "minItems": 1, "items": _BINARY}},
                 }
             }
         },
@@ -109,7 +101,10 @@ async def score(
     options: OptionsDependency,
     deadline: DeadlineDependency,
 ) -> Response:
-    """Scores the face of one photo."""
+    """Scores the face of one photo.
+
+    Besides the forms below, the photo may come as base64 in JSON: `{"image": "<base64>"}` with `application/json`.
+    """
     await service.access.charge(caller)
     data = await read_image(request, service.settings.max_image_bytes, SCORE_OPTIONS)
     document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
@@ -203,7 +198,7 @@ async def readyz(service: ServiceDependency) -> Response:
     return json_response(readiness, 200 if readiness.ready else 503)
 
 
-@router.get("/metrics", response_class=Response, tags=["operations"])
+@router.get("/metrics", response_class=PlainTextResponse, tags=["operations"])
 async def metrics(service: ServiceDependency) -> Response:
     """Prometheus' text format."""
     return Response(service.metrics.exposition(), media_type=METRICS_MEDIA_TYPE)

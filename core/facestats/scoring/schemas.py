@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from facestats.faces.options import Crop
 from facestats.geometry import GeometryDesign, ParameterSet
@@ -19,6 +19,15 @@ Points = Annotated[float, _rounded(2), Field(ge=0, le=100)]
 """A score, 0..100, given to 0.01."""
 Measure = Annotated[float, _rounded(4)]
 """A measured value in its own unit, given to 0.0001."""
+Box = Annotated[
+    tuple[Measure, Measure, Measure, Measure],
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}),
+]
+Point = Annotated[
+    tuple[Measure, Measure, Measure],
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}),
+]
+"""Tuples of numbers, in the words of JSON Schema that client generators know."""
 Degrees = Annotated[float, _rounded(1)]
 Milliseconds = Annotated[float, _rounded(2)]
 
@@ -123,12 +132,10 @@ class FaceDocument(Document):
     geometric: GeometricDocument
     holistic: HolisticDocument | None
     blend: BlendDocument
-    box: tuple[Measure, Measure, Measure, Measure] = Field(
-        description="Left, top, right, bottom as shares of the upright image."
-    )
+    box: Box = Field(description="Left, top, right, bottom as shares of the upright image.")
     pose: PoseDocument
     quality: QualityDocument
-    landmarks: list[tuple[Measure, Measure, Measure]] | None = Field(
+    landmarks: list[Point] | None = Field(
         None, description="478 Face Mesh points (x, y, z), normalised by the upright image; with `include=landmarks`."
     )
     embedding: list[float] | None = Field(None, description="512 numbers, L2-normalised; with `include=embedding`.")
