@@ -12,6 +12,7 @@ from facestats.deadline import Deadline
 from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats.scoring.pipeline import PhotoScorer
+from facestats.scoring.schemas import ScoreDocument
 from facestats_gateway.metrics import Metrics
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
@@ -66,8 +67,12 @@ class BatchScorer:
         except Exception as error:
             self._log.error("unexpected error", index=index, exc_info=error)
             return self._problem_line(index, Problem("internal-error", "The service failed on this image."))
-        return b'{"index":%d,%s\n' % (index, document.model_dump_json().encode()[1:])
+        return await asyncio.to_thread(_line, index, document) if options.large_answer else _line(index, document)
 
     def _problem_line(self, index: int, problem: Problem) -> bytes:
         self._metrics.problem(problem.code)
         return orjson.dumps({"index": index, "problem": problem.document()}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _line(index: int, document: ScoreDocument) -> bytes:
+    return b'{"index":%d,%s\n' % (index, document.model_dump_json().encode()[1:])

@@ -108,8 +108,7 @@ async def score(
     await service.access.charge(caller)
     data = await read_image(request, service.settings.max_image_bytes, SCORE_OPTIONS)
     document = await unless_disconnected(request, service.scorer.score(data, options, deadline))
-    # Landmarks, embeddings and overlays are large enough to hold up other requests while they are written out.
-    return await asyncio.to_thread(json_response, document) if options.include else json_response(document)
+    return await asyncio.to_thread(json_response, document) if options.large_answer else json_response(document)
 
 
 @scoring_router.post(

@@ -184,7 +184,7 @@ def test_openapi_generator_s_fetch_client(
         "declare const process: { argv: string[] };\n"
     )
     options = ["--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom", "--rootDir", "."]
-    run([compiler, *options, "--types", "", "--outDir", "built", "score.ts", "node.d.ts"], tmp_path)
+    run([compiler, *options, "--outDir", "built", "score.ts", "node.d.ts"], tmp_path)
     check(run(["node", "built/score.js", stack.url, str(example_path)], tmp_path))
 
 

@@ -30,3 +30,8 @@ class ScoreOptions:
     sex: Sex | None = None
     capture: CaptureMode = "stable"
     include: frozenset[Extra] = frozenset()
+
+    @property
+    def large_answer(self) -> bool:
+        """Whether the answer is so large that making it on an event loop would hold up other requests."""
+        return self.all_faces or bool(self.include)

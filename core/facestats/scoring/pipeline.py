@@ -108,7 +108,8 @@ class Scorer:
         seconds = photo.seconds | {"triton": end - triton_start, "total": end - start}
         if self._observer is not None:
             self._observer.scored(seconds, len(photo.faces))
-        return score_document(photo, holistic, options, self._watch.state.provenance, self._design, seconds)
+        parts = (photo, holistic, options, self._watch.state.provenance, self._design, seconds)
+        return await asyncio.to_thread(score_document, *parts) if options.large_answer else score_document(*parts)
 
     async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> MeasuredPhoto:
         """The gateway's own half alone: faces and geometry, without Triton.
