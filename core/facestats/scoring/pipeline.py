@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import sys
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from opentelemetry.trace import NoOpTracer, SpanKind, Tracer
@@ -128,14 +126,21 @@ class Scorer:
     async def _measure(
         self, image: OpenedImage, options: ScoreOptions, deadline: Deadline, permit: Permit
     ) -> MeasuredPhoto:
-        """Measures in a thread. It cannot be stopped amid decoding, so until it ends the photo keeps its permit."""
+        """Measures in a thread. It cannot be stopped amid decoding, so until it ends the photo keeps its permit.
+
+        Nor is a photo taken back that still waits for a thread: the queue would hold its bytes all the same. The thread
+        finds that nobody waits any more and drops it.
+        """
         submitted = time.perf_counter()
         with self._gathering.coming(), self._tracer.start_as_current_span("measure faces"):
             future = self._measurer.executor.submit(self._measurer.measure_photo, image, options, deadline, submitted)
-            permit.keep_until_done(_ended(future))
+            measuring = asyncio.wrap_future(future)
+            permit.keep_until_done(measuring)
+            # Its failure is for whoever waits; when nobody does, it is no news.
+            measuring.add_done_callback(lambda done: done.cancelled() or done.exception())
             try:
                 with deadline.limit():
-                    return await asyncio.wrap_future(future)
+                    return await asyncio.shield(measuring)
             except asyncio.CancelledError:
                 deadline.abandon()
                 raise
@@ -193,20 +198,6 @@ class Scorer:
         state = self._watch.state
         if not state.ready:
             raise unavailable(state.reason)
-
-
-def _ended(work: concurrent.futures.Future[Any]) -> asyncio.Future[None]:
-    """Done when a thread's work is, or was taken back before it began; its result is for others."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-
-    def say(_: object) -> None:
-        # A loop that has been closed meanwhile counts no permits any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(ended.set_result, None)
-
-    work.add_done_callback(say)
-    return ended
 
 
 def unavailable(reason: str) -> Problem:

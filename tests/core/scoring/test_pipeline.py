@@ -182,15 +182,15 @@ async def test_a_photo_that_a_thread_still_decodes_keeps_its_permit(face: bytes)
     scorer = Scorer(measurer, SlowBackend(), Ready(), DESIGN, admission)
     first = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))
     assert await asyncio.to_thread(measurer.begun.wait, 60)
-    # The second never reaches the only thread, so nothing works on it when its time is up.
+    # The second waits for the only thread, and its bytes with it.
     with pytest.raises(Problem) as problem:
         await scorer.measure(face, FAST, Deadline(0.2))
     assert problem.value.code == "deadline-exceeded"
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    assert (admission.requests, admission.pixels) == (1, 512 * 512)
+    assert (admission.requests, admission.pixels) == (2, 2 * 512 * 512)
     measurer.may_end.set()
-    await asyncio.to_thread(measurer.close)
     async with admission.admit(2 * 512 * 512, Deadline(60), wait=True):
         assert (admission.requests, admission.pixels) == (1, 2 * 512 * 512)
+    await asyncio.to_thread(measurer.close)
