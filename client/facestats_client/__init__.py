@@ -2,6 +2,7 @@
 
 from facestats_client.client import AsyncFaceStatsClient, FaceStatsClient
 from facestats_client.errors import (
+    AddressError,
     BadParameterError,
     DeadlineExceededError,
     FaceStatsError,
@@ -20,6 +21,7 @@ from facestats_client.results import Face, Interval, ModelInfo, PersonResult, Sc
 from facestats_client.triton import TritonScorer
 
 __all__ = [
+    "AddressError",
     "AsyncFaceStatsClient",
     "BadParameterError",
     "DeadlineExceededError",

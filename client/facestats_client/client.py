@@ -39,8 +39,12 @@ class FaceStatsClient:
     Args:
         url: The service, e.g. ``http://127.0.0.1:8080``.
         api_key: Sent as ``Authorization: Bearer``.
-        timeout: Seconds for each try.
-        retries: Further tries after 429, 503 and lost connections; ``Retry-After`` is honoured up to a minute.
+        timeout: Seconds for each try, and at most as many for the waits between all tries together.
+        retries: Further tries after 429, 503 and lost connections, no sooner than ``Retry-After`` asks; where that is
+            longer than ``timeout``, the problem is raised at once.
+
+    Raises:
+        AddressError: ``url`` does not begin with ``http://`` or ``https://``.
     """
 
     def __init__(

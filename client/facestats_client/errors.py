@@ -12,6 +12,10 @@ class FaceStatsError(Exception):
     """Base of everything this package raises on purpose."""
 
 
+class AddressError(FaceStatsError, ValueError):
+    """The address is not written as it must be; nothing was sent."""
+
+
 class ServiceUnreachableError(FaceStatsError):
     """No answer from the service: connection refused or lost, name not found, or time ran out on this side."""
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
-from httpx_retries import Retry, RetryTransport
+from httpx_retries import Retry
 
-from facestats_client.errors import ServiceUnreachableError, problem_error
+from facestats_client.errors import AddressError, ServiceUnreachableError, problem_error
 from facestats_client.images import ImageSource, image_bytes
+from facestats_client.patience import PatientTransport
 from facestats_client.results import ModelInfo, PersonResult, ScoreResult
 
 SCORE_PATH = "/v1/score"
@@ -21,8 +22,6 @@ READY_PATH = "/readyz"
 
 NO_RETRY = {"retry": Retry(total=0)}
 """Request extensions of a question that wants today's answer, not one after some waiting."""
-
-_MAX_RETRY_WAIT = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,18 @@ class ScoreOptions:
 
 
 def client_arguments(url: str, api_key: str | None, timeout: float, retries: int) -> dict[str, Any]:
-    """Arguments of ``httpx.Client`` and ``httpx.AsyncClient`` alike."""
-    retry = Retry(
-        total=retries,
-        # Scoring changes nothing on the server, so a POST may be repeated.
-        allowed_methods=["GET", "POST"],
-        status_forcelist=[429, 503],
-        # Not on time-outs: the service may still be working on the first try.
-        retry_on_exceptions=[httpx.NetworkError, httpx.RemoteProtocolError],
-        backoff_factor=0.25,
-        max_backoff_wait=_MAX_RETRY_WAIT,
-    )
+    """Arguments of ``httpx.Client`` and ``httpx.AsyncClient`` alike.
+
+    Raises:
+        AddressError: ``url`` is no HTTP address.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise AddressError(f"'{url}' is no address of the service: it begins with http:// or https://, as http://{url}")
     headers = {"Accept": "application/json", "User-Agent": "facestats-client"}
     if api_key is not None:
         headers["Authorization"] = f"Bearer {api_key}"
-    return {"base_url": url, "headers": headers, "timeout": timeout, "transport": RetryTransport(retry=retry)}
+    transport = PatientTransport(retries, timeout)
+    return {"base_url": url, "headers": headers, "timeout": timeout, "transport": transport}
 
 
 def score_arguments(source: ImageSource, options: ScoreOptions | None) -> dict[str, Any]:

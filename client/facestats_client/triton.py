@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
 
-from facestats_client.errors import FaceStatsError, ServiceUnreachableError, problem_error
+from facestats_client.errors import AddressError, FaceStatsError, ServiceUnreachableError, problem_error
 from facestats_client.images import ImageSource, image_bytes
 from facestats_client.outcomes import Outcome
 from facestats_client.requests import ScoreOptions
@@ -31,6 +31,11 @@ class TritonScorer:
         timeout: Seconds for each call.
         proxy: Whether gRPC goes through the proxy that the environment names (``https_proxy``, ``http_proxy``), as it
             would by itself, to this machine too. HTTP never does.
+
+    Raises:
+        AddressError: ``address`` is no ``host:port``.
+        ValueError: ``protocol`` is neither of the two.
+        ImportError: The ``triton`` extra is not installed.
     """
 
     def __init__(
@@ -41,6 +46,11 @@ class TritonScorer:
         timeout: float = 30.0,
         proxy: bool = False,
     ) -> None:
+        if protocol not in ("grpc", "http"):
+            raise ValueError(f"protocol is 'grpc' or 'http', not {protocol!r}")
+        if address.startswith(("http://", "https://", "grpc://")):
+            bare = address.partition("://")[2].rstrip("/")
+            raise AddressError(f"Triton's address is host:port: '{bare}', not '{address}'; protocol= says how to ask")
         try:
             # The two modules have the same classes; only these arguments differ.
             self._module: Any = importlib.import_module(f"tritonclient.{protocol}")

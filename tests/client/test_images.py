@@ -12,6 +12,7 @@ from PIL import Image
 
 from facestats.images.imaging import decode_image
 from facestats_client.images import image_bytes
+from tests.core.images.formats.metadata import XMP_TURNED
 
 
 def test_files_and_bytes_are_sent_untouched(example_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_turned_and_unusual_pictures_arrive_upright_and_readable(photo: NDArray[
     Image.fromarray(np.rot90(photo)).save(buffer, "TIFF", exif=exif)
     with Image.open(buffer) as turned:
         np.testing.assert_array_equal(decode_image(image_bytes(turned)), photo)
-    for mode in ("CMYK", "L", "RGBA", "P", "F"):
+    for mode in ("CMYK", "L", "RGBA", "P", "F", "YCbCr", "HSV", "LAB", "1", "LA", "RGBX"):
         assert (
             decode_image(image_bytes(Image.fromarray(photo).convert("L" if mode == "F" else mode))).shape == photo.shape
         )
@@ -53,3 +54,39 @@ def test_what_is_no_picture_is_refused_with_the_reason(photo: NDArray[np.uint8])
         image_bytes(3)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         image_bytes("nowhere.jpg")
+
+
+@pytest.mark.parametrize("block", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\x00\x00\x00\x08", b"\x00"])
+def test_exif_that_cannot_be_read_turns_nothing(block: bytes, photo: NDArray[np.uint8]) -> None:
+    for format in ("PNG", "WEBP"):
+        buffer = io.BytesIO()
+        Image.fromarray(photo).save(buffer, format, exif=block, lossless=True)
+        with Image.open(buffer) as opened:
+            np.testing.assert_array_equal(decode_image(image_bytes(opened)), photo)
+
+
+def test_orientation_in_xmp_only_turns_nothing(photo: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "WEBP", xmp=XMP_TURNED, lossless=True)
+    with Image.open(buffer) as opened:
+        np.testing.assert_array_equal(decode_image(image_bytes(opened)), photo)
+
+
+def test_samples_of_more_than_8_bits_keep_their_shades(photo: NDArray[np.uint8]) -> None:
+    grey = np.asarray(Image.fromarray(photo).convert("L"))
+    pictures = {
+        "I;16": grey.astype("<u2") * 257,
+        "I;16B": (grey.astype("<u2") * 257).astype(">u2"),
+        "I": grey.astype(np.int32) * 257,
+        "F": grey.astype(np.float32) / 255,
+    }
+    for mode, samples in pictures.items():
+        image = Image.fromarray(samples)
+        assert image.mode == mode
+        assert np.abs(decode_image(image_bytes(image))[..., 0].astype(int) - grey).max() <= 1
+
+
+def test_a_picture_that_breaks_off_is_an_oserror(photo: NDArray[np.uint8]) -> None:
+    data = image_bytes(photo)
+    with Image.open(io.BytesIO(data[: len(data) // 2])) as broken, pytest.raises(OSError):  # noqa: PT011
+        image_bytes(broken)

@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from facestats.images.imaging import decode_image
 from facestats.problems import Problem
 from facestats_client import (
+    AddressError,
     AsyncFaceStatsClient,
     FaceStatsClient,
     ServiceBusyError,
@@ -149,3 +152,50 @@ def test_triton_away_is_its_own_exception(refuser: Refuser) -> None:
     refuser.problems = [Problem("triton-unavailable", "Triton is away.")]
     with FaceStatsClient(refuser.url, retries=0) as client, pytest.raises(ServiceUnavailableError):
         client.score(b"some image")
+
+
+@pytest.mark.parametrize("code", ["rate-limited", "overloaded"])
+def test_a_longer_wait_than_the_time_limit_is_not_waited_for(code: str, refuser: Refuser) -> None:
+    refuser.problems = [Problem(code, "Come back later.", retry_after=60)]
+    with FaceStatsClient(refuser.url, timeout=5, retries=1) as client, pytest.raises(ServiceBusyError) as busy:
+        client.score(b"some image")
+    # Asked again after sixty seconds, the service would have answered.
+    assert (busy.value.retry_after, len(refuser.bodies)) == (60, 1)
+
+
+async def test_the_asynchronous_twin_does_not_wait_either(refuser: Refuser) -> None:
+    refuser.problems = [Problem("rate-limited", "Come back later.", retry_after=60)]
+    async with AsyncFaceStatsClient(refuser.url, timeout=5, retries=1) as client:
+        with pytest.raises(ServiceBusyError, match="Come back later"):
+            await client.score(b"some image")
+    assert len(refuser.bodies) == 1
+
+
+def test_all_waits_together_are_bounded(refuser: Refuser) -> None:
+    refuser.problems = [Problem("rate-limited", "Slow down.", retry_after=1) for _ in range(20)]
+    with FaceStatsClient(refuser.url, timeout=2, retries=20) as client, pytest.raises(ServiceBusyError):
+        client.score(b"some image")
+    assert len(refuser.bodies) <= 4
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "localhost", "ftp://localhost", ""])
+def test_an_address_without_http_is_said_at_once(address: str) -> None:
+    for kind in (FaceStatsClient, AsyncFaceStatsClient):
+        with pytest.raises(AddressError, match="begins with http://"):
+            kind(address)
+
+
+def test_drop_in_takes_either_order_of_the_colours(refuser: Refuser, photo: NDArray[np.uint8]) -> None:
+    assert calculate_attractiveness_score(photo, channels="rgb", url=refuser.url) == 66.2
+    assert calculate_attractiveness_score(photo[..., ::-1], url=refuser.url) == 66.2
+    assert calculate_attractiveness_score(photo[..., 0], channels="bgr", url=refuser.url) == 66.2
+    for body in refuser.bodies[:2]:
+        np.testing.assert_array_equal(decode_image(body), photo)
+    with pytest.raises(ValueError, match="'bgr' or 'rgb'"):
+        calculate_attractiveness_score(photo, channels="gbr", url=refuser.url)  # type: ignore[arg-type]
+
+
+def test_drop_in_of_a_failed_imread_is_none(refuser: Refuser, caplog: pytest.LogCaptureFixture) -> None:
+    assert calculate_attractiveness_score(None, url=refuser.url) is None
+    assert "no picture" in caplog.text
+    assert refuser.bodies == []
