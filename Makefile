@@ -109,8 +109,9 @@ capacity: setup  ## Measure one, two and four Tritons and write docs/capacity.md
 check-images: setup  ## Run the Dockerfiles' own steps and commands without Docker (ARGS="gateway triton export all-in-one")
 	$(BIN)/python deploy/docker/check_install.py $(ARGS)
 
-docs: setup  ## Write the generated pages of the documentation
+docs: setup  ## Write the generated pages of the documentation, and the settings that Compose passes through
 	PYTHONPATH=docs $(BIN)/python -m facestats_docs.settings_table docs/settings.md
+	PYTHONPATH=docs $(BIN)/python -m facestats_docs.compose_settings docker-compose.yml
 	PYTHONPATH=docs $(BIN)/python -m facestats_docs.geometry_table docs/geometry.md
 	PYTHONPATH=docs:. $(BIN)/python -m facestats_docs.formats_table docs/formats.md
 

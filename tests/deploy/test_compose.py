@@ -13,6 +13,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from facestats.settings import ModelServerSettings, ScoringSettings
+from facestats_docs.compose_settings import with_settings
 from facestats_gateway.settings import Settings
 
 PROFILES = ["cpu", "gpu", "cpu,monitoring", "gpu,monitoring"]
@@ -99,6 +100,11 @@ def test_every_setting_is_passed_through(services: dict[str, dict[str, Any]]) ->
     # psl asks the models beside it, so how to reach a model server is nothing to it.
     for name in ("triton", "triton-gpu"):
         assert set(services[name]["environment"]) == variables(ScoringSettings) - variables(ModelServerSettings)
+
+
+def test_the_settings_are_those_that_make_docs_writes(root: Path) -> None:
+    text = (root / "docker-compose.yml").read_text()
+    assert with_settings(text) == text, "run `make docs`"
 
 
 def variables(settings: type[BaseSettings]) -> set[str]:

@@ -225,3 +225,13 @@ def test_every_export_names_its_precision_and_target(rendered: dict[tuple[str, s
     (container,) = rendered["Job", "export"]["spec"]["template"]["spec"]["containers"]
     assert container["args"][:3] == ["export", "--output", "/models"]
     assert {"--precision", "--target"} <= set(container["args"])
+
+
+@pytest.mark.parametrize("name", ["gateway", "triton"])
+def test_settings_of_the_installation_reach_gateway_and_psl_alike(
+    rendered: dict[tuple[str, str], Manifest], name: str
+) -> None:
+    (container,) = rendered["Deployment", name]["spec"]["template"]["spec"]["containers"]
+    assert {"configMapRef": {"name": "gateway", "optional": True}} in container["envFrom"]
+    secrets = [source for source in container["envFrom"] if "secretRef" in source]
+    assert len(secrets) == (1 if name == "gateway" else 0), "Triton is given no API keys"
