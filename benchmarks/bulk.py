@@ -107,7 +107,7 @@ async def gateway_answers(url: str, paths: Sequence[Path], capture: str) -> tupl
             answers[str(path)] = answer.json()
 
     start = time.perf_counter()
-    async with httpx.AsyncClient(timeout=120) as client:
+    async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
         await asyncio.gather(*(client_loop(client) for _ in range(_CONCURRENCY)))
     return answers, time.perf_counter() - start
 

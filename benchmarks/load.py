@@ -26,6 +26,7 @@ from benchmarks.evidence import Check, add_output_option, conclude
 from benchmarks.gateway_load import Arrival, LoadError, run_arrivals
 from benchmarks.soak import PHOTO, resident_mb
 from benchmarks.stacks import Stack, StartedStack
+from facestats.loopback import is_loopback
 from facestats_gateway.settings import Settings
 
 ALLOWED_STATUSES = {200, 429, 503}
@@ -65,7 +66,9 @@ class Probe:
         self._thread.join()
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(base_url=self.stack.url, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=self.stack.url, timeout=30, trust_env=not is_loopback(self.stack.url)
+        ) as client:
             while not self._ended.is_set():
                 begun = time.perf_counter()
                 (await client.get("/healthz")).raise_for_status()

@@ -32,7 +32,7 @@ def gateway_memory(stack: Stack, workload: Workload, log: Path) -> Sample:
     settings = {"FACESTATS_TRITON_URLS": stack.grpc, "FACESTATS_THREADS": str(GATEWAY_THREADS)}
     with StartedGateway(settings, log) as gateway:
         tree = ProcessTree([gateway.pid])
-        with httpx.Client(base_url=gateway.url, timeout=60) as client, tree.watch() as watch:
+        with httpx.Client(base_url=gateway.url, timeout=60, trust_env=False) as client, tree.watch() as watch:
             start = time.perf_counter()
             for number in range(_PHOTOS):
                 post_photo(client, workload.phone_photo if number % 4 == 0 else workload.data, "")

@@ -117,7 +117,7 @@ def load(url: str, workload: Workload, seconds: float, query: str) -> int:
 
     def post(number: int) -> None:
         try:
-            with httpx.Client(base_url=url, timeout=60) as client:
+            with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
                 while time.monotonic() < end:
                     post_photo(client, workload.data, query)
                     counts[number] += 1
@@ -136,7 +136,9 @@ def load(url: str, workload: Workload, seconds: float, query: str) -> int:
 
 def scored(server: TritonServer) -> int:
     """Photos that a Triton has scored since its start."""
-    answer = httpx.get(f"http://127.0.0.1:{server.ports.http}/v2/models/attractiveness/stats", timeout=30)
+    answer = httpx.get(
+        f"http://127.0.0.1:{server.ports.http}/v2/models/attractiveness/stats", timeout=30, trust_env=False
+    )
     return int(answer.json()["model_stats"][0]["inference_count"])
 
 

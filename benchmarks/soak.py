@@ -82,7 +82,7 @@ async def soak(
                 memory.append((done, resident_mb(pids)))
                 print(f"{time.strftime('%H:%M:%S')}  {done:6d} requests  {memory[-1][1]:8.1f} MB", flush=True)
 
-    async with httpx.AsyncClient(timeout=120) as client:
+    async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
         await asyncio.gather(*(client_loop(client) for _ in range(_CONCURRENCY)))
     return memory, +wrong
 

@@ -126,7 +126,7 @@ class StartedStack:
 def is_ready(url: str) -> bool:
     """Whether a gateway says that it can score."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facestats.errors import FaceStatsError
+from facestats.loopback import is_loopback
 from facestats_cli.up import EXAMPLE
 
 if TYPE_CHECKING:
@@ -117,7 +118,12 @@ def _measure(served: list[Served], plan: Plan, photo: Path, output: Path, consol
     from benchmarks.workload import Workload
 
     machine = describe_machine(len(os.sched_getaffinity(0)))
-    said = {each.precision: httpx.get(f"{each.stack.url}/v1/model", timeout=30).json() for each in served}
+    said = {
+        each.precision: httpx.get(
+            f"{each.stack.url}/v1/model", timeout=30, trust_env=not is_loopback(each.stack.url)
+        ).json()
+        for each in served
+    }
     shown = {
         precision: {name: str(card[name]) for name in ("weights", "clip", "precision", "calibration")}
         for precision, card in said.items()
