@@ -12,6 +12,7 @@ from rich.table import Table
 
 from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
 from facestats.geometry import CaptureMode, Sex
+from facestats.places import REPOSITORY_HELP, default_repository
 from facestats_bulk.errors import BulkError
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def bulk(
         typer.Argument(
             help="Folders, globs, image files and Parquet files (paths or URLs); at last the output's folder.",
             metavar="INPUT... OUTPUT",
+        ),
+    ],
+    repository: Annotated[
+        Path,
+        typer.Option(
+            default_factory=default_repository,
+            show_default=REPOSITORY_HELP,
+            help="Model repository whose live version runs in the workers.",
         ),
     ],
     column: Annotated[
@@ -46,9 +55,6 @@ def bulk(
     include: Annotated[
         str, typer.Option(help="Further parts of the answer, with commas: landmarks, embedding, overlay.")
     ] = "",
-    repository: Annotated[Path, typer.Option(help="Model repository whose live version runs in the workers.")] = Path(
-        "model_repository"
-    ),
     triton_urls: Annotated[
         str | None, typer.Option(help="Let Triton at these gRPC addresses run the models instead.", metavar="HOST:PORT")
     ] = None,

@@ -14,6 +14,7 @@ from typing import Any
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.onnx import ServedGraphs, read_served_graphs
 from facestats.models.configuration import RepositoryError
+from facestats.places import default_repository
 from facestats.scoring.receipt import receipt
 from facestats.settings import ScoringSettings
 from facestats_bulk.blocks import Receipt, split_blocks
@@ -57,7 +58,7 @@ class BulkOptions:
     inputs: Sequence[str]
     output: str
     score: ScoreOptions = field(default_factory=ScoreOptions)
-    repository: Path = Path("model_repository")
+    repository: Path = field(default_factory=default_repository)
     use_triton: bool = False
     column: str | None = None
     id_column: str | None = None

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from facestats.errors import FaceStatsError
 from facestats.loopback import is_loopback
-from facestats_cli.up import EXAMPLE
+from facestats.places import example_photo
+from facestats_cli.unshipped import require_benchmarks
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
@@ -30,7 +31,9 @@ def bench(
     url: Annotated[str | None, typer.Option(help="Measure this gateway instead of starting one.")] = None,
     triton_grpc: Annotated[str, typer.Option(help="With --url: its Triton's gRPC address.")] = "127.0.0.1:8001",
     triton_http: Annotated[str, typer.Option(help="With --url: its Triton's HTTP address.")] = "127.0.0.1:8000",
-    photo: Annotated[Path, typer.Option(help="Photo of one face to measure with.")] = EXAMPLE,
+    photo: Annotated[
+        Path | None, typer.Option(help="Photo of one face to measure with.", show_default="the example")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 4.0,
     quick: Annotated[bool, typer.Option(help="Only what the ratios need.")] = False,
@@ -44,6 +47,7 @@ def bench(
 
     Needs Locust: `make load-generator`, or any `locust` on the PATH.
     """
+    require_benchmarks()
     from benchmarks.exports import ExportFailedError
     from benchmarks.gateway_load import LoadError, locust_command
     from benchmarks.plot import plot_latency
@@ -64,7 +68,7 @@ def bench(
     with ExitStack() as stacks:
         try:
             served = _serve(stacks, precision or ["fp32", "int8"], url, triton_grpc, triton_http, output, console)
-            report = _measure(served, plan, photo, output, console)
+            report = _measure(served, plan, photo or example_photo(), output, console)
         except (ExportFailedError, LoadError, StackError, PerfAnalyzerError) as error:
             raise FaceStatsError(str(error)) from None
     (output / "report.json").write_text(json.dumps(report.document(), indent=1) + "\n")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from facestats.places import REPOSITORY_HELP, default_repository
+
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
@@ -53,7 +55,10 @@ class Finding:
 
 
 def doctor(
-    repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path("model_repository"),
+    repository: Annotated[
+        Path,
+        typer.Option(default_factory=default_repository, show_default=REPOSITORY_HELP, help="Triton model repository."),
+    ],
 ) -> None:
     """Checks Python, libraries, settings, ports, memory, Triton, models, weights and GPU; exits with 1 on a problem."""
     from rich.console import Console
@@ -94,10 +99,10 @@ def examine(repository: Path) -> Iterator[Finding]:
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
     """Whether this Python is one that MediaPipe and Triton's stubs exist for."""
     text = ".".join(map(str, version))
-    if (3, 10) <= version[:2] <= (3, 12):
+    if (3, 11) <= version[:2] <= (3, 12):
         yield Finding("Python", "ok", text)
     else:
-        yield Finding("Python", "problem", f"{text}; 3.10 to 3.12 is needed", "python3.11 -m venv .venv")
+        yield Finding("Python", "problem", f"{text}; 3.11 or 3.12 is needed", "python3.11 -m venv .venv")
 
 
 def check_libraries(distribution: str = "facestats-triton") -> Iterator[Finding]:
@@ -124,7 +129,7 @@ def check_libraries(distribution: str = "facestats-triton") -> Iterator[Finding]
         except ImportError as error:
             wrong.append(f"{module} cannot be loaded: {error}")
     if wrong:
-        advice = "make setup (or: pip install -e . ; sh deploy/system-packages.sh for missing .so files)"
+        advice = "install the release anew (in a checkout: make setup); a missing .so file is a package of the system"
         yield Finding("Libraries", "problem", "; ".join(wrong), advice)
     else:
         yield Finding("Libraries", "ok", "installed as declared; OpenCV and MediaPipe load")
@@ -221,12 +226,12 @@ def missing_libraries(programs: Sequence[Path], environment: Mapping[str, str]) 
 def check_models(repository: Path) -> Iterator[Finding]:
     """Whether the repository is complete, and what its weights are."""
     if not repository.is_dir():
-        yield Finding("Models", "problem", f"no model repository at '{repository}'", "run this in the project's folder")
+        yield Finding("Models", "note", f"no model repository at '{repository}'", "facestats up makes one")
         return
     configurations = sorted(repository.glob("*/configs/exported.pbtxt"))
     if not configurations:
         yield Finding(
-            "Models", "note", "nothing exported yet", "facestats up exports on its first start; or: make export"
+            "Models", "note", "nothing exported yet", "facestats up exports on its first start; or: facestats export"
         )
         return
     missing = sorted(

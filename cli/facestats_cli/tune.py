@@ -10,12 +10,19 @@ import typer
 from rich.console import Console
 
 from facestats.errors import FaceStatsError
-from facestats_cli.up import EXAMPLE, ensure_exported
+from facestats.places import REPOSITORY_HELP, default_repository, example_photo
+from facestats_cli.unshipped import require_benchmarks
+from facestats_cli.up import ensure_exported
 
 
 def tune(
-    repository: Annotated[Path, typer.Option(help="Exported model repository.")] = Path("model_repository"),
-    photo: Annotated[Path, typer.Option(help="Photo of one face to measure with.")] = EXAMPLE,
+    repository: Annotated[
+        Path,
+        typer.Option(default_factory=default_repository, show_default=REPOSITORY_HELP, help="Exported models."),
+    ],
+    photo: Annotated[
+        Path | None, typer.Option(help="Photo of one face to measure with.", show_default="the example")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each candidate.")] = 2,
     seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement.")] = 5.0,
 ) -> None:
@@ -23,6 +30,7 @@ def tune(
 
     Needs Locust: `make load-generator`, or any `locust` on the PATH.
     """
+    require_benchmarks()
     from benchmarks.gateway_load import LoadError, locust_command
     from benchmarks.stacks import StackError
     from benchmarks.tuning import Tuner
@@ -38,7 +46,9 @@ def tune(
     # An earlier tuning must not decide about this one.
     (repository / TUNING_FILE).unlink(missing_ok=True)
     cores = len(os.sched_getaffinity(0))
-    tuner = Tuner(repository, Workload(photo), cores, rounds=rounds, seconds=seconds, progress=console.print)
+    tuner = Tuner(
+        repository, Workload(photo or example_photo()), cores, rounds=rounds, seconds=seconds, progress=console.print
+    )
     try:
         tuning, trials = tuner.run()
     except (LoadError, StackError) as error:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Protocol, cast, get_args
 
@@ -17,6 +18,8 @@ from rich.text import Text
 from facestats.addresses import port_is_free
 from facestats.errors import FaceStatsError
 from facestats.models.repository import live_version
+from facestats.places import REPOSITORY_HELP, default_repository, example_photo, repository_templates
+from facestats_export.preparation import prepare_repository
 from facestats_local_triton.bound_process import bound
 from facestats_local_triton.exposure import ClosableApi
 from facestats_local_triton.server import TritonPorts, TritonServer
@@ -27,8 +30,6 @@ START_TIMEOUT = 120.0
 
 SERVERS = "facestats.servers"
 """Entry-point group of what serves in front of Triton."""
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 
 
 def check_apis(given: list[str] | None) -> list[str] | None:
@@ -43,12 +44,15 @@ def check_apis(given: list[str] | None) -> list[str] | None:
 
 
 def up(
+    repository: Annotated[
+        Path,
+        typer.Option(default_factory=default_repository, show_default=REPOSITORY_HELP, help="Triton model repository."),
+    ],
     host: Annotated[str, typer.Option(envvar="FACESTATS_HOST", help="Address the gateway listens on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="FACESTATS_PORT", help="Port of the gateway; 0: a free one.")] = 8080,
     triton_grpc_port: Annotated[int | None, typer.Option(help="Triton's gRPC port (8001 if free).")] = None,
     triton_http_port: Annotated[int | None, typer.Option(help="Triton's HTTP port (8000 if free).")] = None,
     triton_metrics_port: Annotated[int | None, typer.Option(help="Triton's metrics port (8002 if free).")] = None,
-    repository: Annotated[Path, typer.Option(help="Triton model repository.")] = Path("model_repository"),
     open_triton_api: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,10 +67,8 @@ def up(
     # Until the web server takes over: an end asked for while exporting or loading is an orderly one too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console(markup=False, stderr=True, highlight=False)
-    if not repository.is_dir():
-        raise FaceStatsError(
-            f"there is no model repository at '{repository}'; run this in the project's folder or give one."
-        )
+    if not repository.is_dir() and repository != default_repository():
+        raise FaceStatsError(f"there is no model repository at '{repository}'; `facestats export` makes one.")
     gateway = gateway_part()(host, port)
     ensure_exported(repository, console)
     tuned = tuned_settings(repository, console)
@@ -110,23 +112,28 @@ def announce(url: str) -> None:
     print(f"Try: curl -F image=@{example_path()} {url}/v1/score", flush=True)
 
 
-def example_path() -> str:
+def example_path() -> Path:
     """The example photo, relative to the working directory where that is shorter."""
-    try:
-        return str(EXAMPLE.relative_to(Path.cwd()))
-    except ValueError:
-        return str(EXAMPLE)
+    photo = example_photo()
+    return photo.relative_to(Path.cwd()) if photo.is_relative_to(Path.cwd()) else photo
 
 
 def ensure_exported(repository: Path, console: Console) -> None:
     """Exports the models if the repository has none, in a process of its own: torch must not stay in this one.
 
     Raises:
-        FaceStatsError: The export failed; it has said why.
+        FaceStatsError: The export failed, having said why, or this installation cannot export.
     """
     if live_version(repository) is not None:
+        # Its Python models and configurations may be an older release's.
+        prepare_repository(repository, repository_templates())
         return
-    console.print("No exported models yet: exporting (once; a minute or so) ...")
+    if find_spec("torch") is None:
+        raise FaceStatsError(
+            f"'{repository}' holds no exported models and this installation cannot export any: "
+            "install 'facestats-triton[serve]', or give an exported repository with --repository."
+        )
+    console.print(f"No exported models in '{repository}' yet: exporting (once; a minute or so) ...")
     command = [sys.executable, "-m", "facestats_cli", "export", "--output", str(repository)]
     if subprocess.run(bound(command), check=False).returncode != 0:
         raise FaceStatsError("the export failed, so there is nothing to serve; see its message above.")

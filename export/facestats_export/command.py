@@ -8,10 +8,15 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from facestats.places import REPOSITORY_HELP, default_repository
 from facestats_export.errors import ExportError
 
 
 def export(
+    output: Annotated[
+        Path,
+        typer.Option(default_factory=default_repository, show_default=REPOSITORY_HELP, help="The model repository."),
+    ],
     weights: Annotated[
         str, typer.Option(envvar="FACESTATS_WEIGHTS", help="`auto`, `hf`, `untrained`, or a local CLIP snapshot.")
     ] = "auto",
@@ -21,7 +26,6 @@ def export(
     ] = "auto",
     precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="Of the image tower.")] = "fp32",
     target: Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What Triton runs it on.")] = "cpu",
-    output: Annotated[Path, typer.Option(help="The model repository.")] = Path("model_repository"),
     calibration: Annotated[Path | None, typer.Option(help="Calibration file of this regressor.")] = None,
     uncalibrated: Annotated[bool, typer.Option(help="Export without a calibration: no blend.")] = False,
     attribute: Annotated[

@@ -13,9 +13,9 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from facestats.images.imaging import decode_image
 from facestats.images.limits import ImageError
 from facestats.images.signatures import FORMATS
+from facestats.places import example_photo
 from facestats_export.errors import ExportError
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 AUGMENTATIONS = 32
 """Default parity images, the example itself among them."""
 
@@ -34,8 +34,8 @@ def parity_files(folder: Path | None) -> list[bytes]:
         ExportError: The folder holds no photo, or the example photo is missing.
     """
     if folder is None:
-        disguises = list(_disguises(EXAMPLE, AUGMENTATIONS - 1, _PROOF_SEED))
-        return [EXAMPLE.read_bytes(), *disguises]
+        disguises = list(_disguises(example_photo(), AUGMENTATIONS - 1, _PROOF_SEED))
+        return [example_photo().read_bytes(), *disguises]
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
     readable = [data for path in found if (data := _readable(path)) is not None]
     if not readable:
@@ -49,7 +49,7 @@ def rounding_files() -> list[bytes]:
     Raises:
         ExportError: The example photo is missing.
     """
-    return list(_disguises(EXAMPLE, ROUNDING_PHOTOS, _ROUNDING_SEED))
+    return list(_disguises(example_photo(), ROUNDING_PHOTOS, _ROUNDING_SEED))
 
 
 def _readable(path: Path) -> bytes | None:

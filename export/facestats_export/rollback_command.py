@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
+from facestats.places import REPOSITORY_HELP, default_repository
+
 
 def rollback(
-    repository: Annotated[Path, typer.Option("--repository", "--output", help="The model repository.")] = Path(
-        "model_repository"
-    ),
+    repository: Annotated[
+        Path,
+        typer.Option(
+            "--repository",
+            "--output",
+            default_factory=default_repository,
+            show_default=REPOSITORY_HELP,
+            help="The model repository.",
+        ),
+    ],
 ) -> None:
     """Returns to the version before; a running Triton takes it up without a failed request."""
     from facestats_export.publish import rollback as return_to_previous

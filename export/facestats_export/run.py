@@ -28,6 +28,7 @@ from facestats.models.repository import (
     read_parameters,
     versions,
 )
+from facestats.places import default_repository, repository_templates, weights_folder
 from facestats_export.attributes import AttributeHead, check_head, load_head
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from facestats_export.clip import Clip, load_clip
@@ -56,8 +57,6 @@ from facestats_export.regressor import Regressor
 from facestats_export.sources import find_regressor
 from facestats_export.triton_parity import triton_answers, triton_obstacle
 
-PROJECT = Path(__file__).parents[2]
-
 Step = Callable[[str], None]
 
 
@@ -67,9 +66,9 @@ class ExportOptions:
 
     weights: str = "auto"
     regressor: str = "auto"
-    output: Path = PROJECT / "model_repository"
-    source: Path = PROJECT / "model_repository"
-    weights_folder: Path = PROJECT / "weights"
+    output: Path = field(default_factory=default_repository)
+    source: Path = field(default_factory=repository_templates)
+    weights_folder: Path = field(default_factory=weights_folder)
     calibration: Path | None = None
     uncalibrated: bool = False
     attributes: Mapping[str, Path] = field(default_factory=dict)

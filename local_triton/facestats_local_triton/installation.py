@@ -89,7 +89,7 @@ def find_installation() -> Installation:
         stub=root / "python_backend_stubs" / version / _STUB,
     )
     if not installation.stub.is_file():
-        raise TritonError(f"nvidia-pytriton carries no Python backend for Python {version}; use Python 3.10 to 3.12.")
+        raise TritonError(f"nvidia-pytriton carries no Python backend for Python {version}; use Python 3.11 or 3.12.")
     for part in (installation.server, installation.libraries, installation.python_backend):
         if not part.exists():
             raise TritonError(f"nvidia-pytriton is damaged ({part.name} is missing); {INSTALL_HINT}.")

@@ -63,11 +63,11 @@ def test_untrained_weights_are_said_to_mean_nothing(repository: Path) -> None:
     assert "mean nothing" in found.advice
 
 
-def test_nothing_exported_is_a_note_and_no_repository_a_problem(repository: Path) -> None:
+def test_nothing_exported_yet_is_a_note(repository: Path) -> None:
     for folder in repository.glob("*/configs"):
         shutil.rmtree(folder)
     assert findings(repository)["Models"].level == "note"
-    assert findings(repository / "nowhere")["Models"].level == "problem"
+    assert findings(repository / "nowhere")["Models"].level == "note"
 
 
 @pytest.mark.parametrize(("version", "level"), [((3, 9, 1), "problem"), ((3, 11, 7), "ok"), ((3, 13, 0), "problem")])
@@ -134,9 +134,15 @@ def test_taken_port_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_exit_code_tells_whether_the_service_can_run(tmp_path: Path) -> None:
     runner = CliRunner()
-    broken = runner.invoke(app, ["doctor", "--repository", str(tmp_path / "nowhere")])
+    new = runner.invoke(app, ["doctor", "--repository", str(tmp_path / "nowhere")])
+    assert "no model repository" in new.stdout
+    graphless = tmp_path / "clip_image_encoder"
+    (graphless / "configs").mkdir(parents=True)
+    for path in (graphless / "config.pbtxt", graphless / "configs" / "exported.pbtxt"):
+        path.write_text('backend: "onnxruntime"')
+    broken = runner.invoke(app, ["doctor", "--repository", str(tmp_path)])
     assert broken.exit_code == 1
-    assert "no model repository" in broken.stdout
+    assert "no model.onnx in clip_image_encoder" in " ".join(broken.stdout.split())
     assert "→" in broken.stdout
 
 

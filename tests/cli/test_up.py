@@ -137,7 +137,7 @@ def test_address_of_another_machine_is_one_sentence(exported_repository: Path) -
 def test_missing_repository_is_one_sentence(tmp_path: Path) -> None:
     said = refusal(up("--repository", str(tmp_path / "nowhere")))
     assert "no model repository" in said
-    assert "run this in the project's folder" in said
+    assert "`facestats export` makes one" in said
 
 
 def test_wrong_setting_is_named(exported_repository: Path) -> None:

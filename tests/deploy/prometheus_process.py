@@ -113,7 +113,7 @@ class PrometheusProcess:
             self._process.terminate()
         try:
             await asyncio.wait_for(self._process.wait(), 30)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._process.kill()
             await self._process.wait()
         finally:

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 
 from facestats.images.imaging import decode_image
+from facestats.places import example_photo
 from facestats_export.errors import ExportError
-from facestats_export.photos import AUGMENTATIONS, EXAMPLE, ROUNDING_PHOTOS, parity_files, rounding_files
+from facestats_export.photos import AUGMENTATIONS, ROUNDING_PHOTOS, parity_files, rounding_files
 
 
 def test_by_default_the_example_in_many_disguises_always_the_same() -> None:
     files = parity_files(None)
     assert len(files) == AUGMENTATIONS == len(set(files))
-    assert files[0] == EXAMPLE.read_bytes()
+    assert files[0] == example_photo().read_bytes()
     assert files == parity_files(None)
     assert all(decode_image(data).ndim == 3 for data in files)
 

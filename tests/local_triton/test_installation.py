@@ -50,5 +50,5 @@ def test_absent_wheel_is_one_sentence_with_a_next_step(monkeypatch: pytest.Monke
 
 def test_python_version_without_a_stub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facestats_local_triton.installation.sys.version_info", SimpleNamespace(major=3, minor=99))
-    with pytest.raises(TritonError, match=r"no Python backend for Python 3.99; use Python 3.10 to 3.12"):
+    with pytest.raises(TritonError, match=r"no Python backend for Python 3.99; use Python 3.11 or 3.12"):
         find_installation()
