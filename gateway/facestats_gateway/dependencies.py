@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import WithJsonSchema
 
 from facestats.deadline import Deadline
-from facestats.faces.options import Crop, Faces, ScoreOptions
+from facestats.faces.options import Crop, Extra, Faces, ScoreOptions
 from facestats.geometry import CaptureMode, Sex
 from facestats.problems import Problem
 from facestats.scoring.parameters import parse_include
@@ -55,6 +56,10 @@ async def admitted_caller(
 CallerDependency = Annotated[str, Depends(admitted_caller)]
 
 
+_Extra = Annotated[str, WithJsonSchema({"type": "string", "enum": list(get_args(Extra))})]
+"""One part to include, in the words of client generators; a comma list of several is taken as well."""
+
+
 async def score_options(
     crop: Annotated[
         Crop, Query(description="What CLIP sees: the face aligned as FFHQ does, or the image.")
@@ -63,7 +68,7 @@ async def score_options(
     sex: Annotated[Sex | None, Query(description="Parameter set of the geometry; pooled when absent.")] = None,
     capture: Annotated[CaptureMode, Query(description="Two-pass (stable) or one-pass (fast) landmarks.")] = "stable",
     include: Annotated[
-        tuple[str, ...], Query(description="Any of `landmarks`, `embedding`, `overlay`: repeated, or with commas.")
+        tuple[_Extra, ...], Query(description="Any of `landmarks`, `embedding`, `overlay`: repeated, or with commas.")
     ] = (),
 ) -> ScoreOptions:
     """The query parameters of a score."""

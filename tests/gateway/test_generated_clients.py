@@ -30,8 +30,9 @@ client = Client(base_url=url)
 def file(data):
     return File(BytesIO(data), file_name="a.jpg", mime_type="image/jpeg")
 
+include = [models.ScoreV1ScorePostIncludeItem.LANDMARKS]
 for body in (models.ScoreV1ScorePostFilesBody(image=file(photo)), file(photo)):
-    document = score_v1_score_post.sync(client=client, body=body, include=["landmarks"])
+    document = score_v1_score_post.sync(client=client, body=body, include=include)
     print(document.faces[0].score, len(document.faces[0].landmarks))
 problem = score_v1_score_post.sync(client=client, body=file(b"no photo"))
 print(type(problem).__name__, problem.type_.value)
