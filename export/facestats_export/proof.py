@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from facestats_export.facenets.parity import LANDMARK_LIMIT, LandmarkComparison
 from facestats_export.parity import BATCH_LIMITS, CALIBRATION_LIMIT, COMPANY, SCORE_LIMITS, Comparison
 
 
@@ -25,6 +25,7 @@ class Proof:
         attributes: Attribute head to the largest difference of a probability from scikit-learn's.
         quantisation: The 8-bit schemes tried and each one's worst drift, points; the last used scheme is ``scheme``.
         scheme: The 8-bit scheme in use; empty at other precisions.
+        landmarks: Each engine that runs the face networks against MediaPipe's own graph.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -37,6 +38,7 @@ class Proof:
     attributes: dict[str, float] = field(default_factory=dict)
     quantisation: dict[str, float] = field(default_factory=dict)
     scheme: str = ""
+    landmarks: tuple[LandmarkComparison, ...] = ()
 
     def failures(self, precision: str) -> list[str]:
         """What is past a limit of this precision, one clause each. A figure that is not a number is."""
@@ -59,6 +61,8 @@ class Proof:
             failures.append(f"pixels differ from CLIP's image processor's by {self.preprocessing_difference} of 255")
         if self.decoder_difference:
             failures.append(f"Triton's decoder differs from the gateway's by {self.decoder_difference} of 255")
+        for item in self.landmarks:
+            failures += item.failures()
         return failures
 
     def parameters(self, *, forced: bool) -> dict[str, str]:
@@ -73,6 +77,10 @@ class Proof:
             "parity_rank_correlation": f"{min(item.rank_correlation for item in items):.6f}",
             "parity_batch_dependence": f"{self.batch_dependence:.6f}",
             "parity_scale": self.scale,
+            "parity_landmarks_engines": ", ".join(item.engine for item in self.landmarks),
+            "parity_landmarks_photos": str(min((item.photos for item in self.landmarks), default=0)),
+            "parity_landmarks_worst": f"{max((item.worst for item in self.landmarks), default=float('nan')):.6f}",
+            "parity_landmarks_mean": f"{max((item.mean for item in self.landmarks), default=float('nan')):.6f}",
             "parity_forced": str(forced).lower(),
         }
 
@@ -113,21 +121,35 @@ def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
     lines += [
         f"- Attribute {name} against scikit-learn: {worst:.1e} at most." for name, worst in proof.attributes.items()
     ]
+    lines += [
+        f"- Face landmarks, {item.engine} against MediaPipe's graph: {item.worst:.4f} % of the face's width at worst, "
+        f"{item.mean:.4f} % on average, {item.photos} photos (limit {LANDMARK_LIMIT} %)."
+        for item in proof.landmarks
+    ]
     if parameters["parity_forced"] == "true":
         lines.append(f"- **Published by force**: {'; '.join(proof.failures(parameters['precision']))}.")
     return "\n".join(lines) + "\n"
 
 
-def summary_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
+def summary_rows(proof: Proof) -> list[tuple[str, str]]:
     """Rows of the table at the end of an export."""
-    return [
+    rows = [
         (
             f"{item.engine} against PyTorch",
             f"{item.images} images; score drift worst {item.score_worst:.4f}, mean {item.score_mean:.4f} points; "
             f"cosine at least {item.embedding_cosine_min:.6f}; rank correlation {item.rank_correlation:.4f}",
         )
-        for item in comparisons
+        for item in proof.comparisons
     ]
+    rows += [
+        (
+            f"{item.engine} against MediaPipe",
+            f"{item.photos} faces; landmarks off by {item.worst:.4f} % of the face's width at worst, "
+            f"{item.mean:.4f} % on average",
+        )
+        for item in proof.landmarks
+    ]
+    return rows
 
 
 def _row(item: Comparison) -> str:

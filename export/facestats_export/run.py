@@ -34,6 +34,8 @@ from facestats_export.calibration import Calibration, bundled_calibration, load_
 from facestats_export.clip import Clip, load_clip
 from facestats_export.configs import model_configs
 from facestats_export.errors import ExportError
+from facestats_export.facenets.networks import networks_source
+from facestats_export.facenets.proved import ProvedNetworks, prove_networks
 from facestats_export.fp16 import to_fp16
 from facestats_export.graph import clip_module, export_clip, regressor_graph
 from facestats_export.int8 import choose_int8, round_tower
@@ -115,6 +117,7 @@ class _Sources:
     encoder: onnx.ModelProto
     reference: Answers
     scale: Calibration
+    face: ProvedNetworks
 
 
 def export_models(options: ExportOptions, console: Console) -> ExportReport:
@@ -132,6 +135,7 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
         head = regressor_graph(sources.regressor.layers, sources.calibration).SerializeToString(deterministic=True)
         encoder, scheme, tried = _encoder(options.precision, sources, head, step)
         graphs = {ENCODER: encoder, REGRESSOR: head, **{item.model: item.graph for item in sources.heads}}
+        graphs |= sources.face.by_model
         bare = model_configs(options.output, options.target, options.precision, {}, sources.heads)
         identity = _identity(options, sources, scheme, graphs, bare)
         live = live_version(options.output)
@@ -160,7 +164,7 @@ def print_summary(report: ExportReport, console: Console) -> None:
         if name in report.parameters:
             table.add_row(name, report.parameters[name])
     if report.proof is not None:
-        for row in summary_rows(report.proof.comparisons):
+        for row in summary_rows(report.proof):
             table.add_row(*row)
         table.add_row("alone against in a batch", f"{report.proof.batch_dependence:.6f} points at most")
         if report.proof.triton_obstacle is not None:
@@ -195,7 +199,9 @@ def _read_sources(options: ExportOptions, step: Step, notify: Callable[[str], No
         calibration = measure_calibration("untrained", regressor.sha256, "the export's own parity images", raw)
     scale = proving_calibration(calibration, raw)
     reference = Answers(embedding, raw, scale.score(raw))
-    return _Sources(clip, regressor, calibration, heads, photos, pixels, encoder, reference, scale)
+    step("Converting the face networks and proving them against MediaPipe")
+    face = prove_networks(photos)
+    return _Sources(clip, regressor, calibration, heads, photos, pixels, encoder, reference, scale, face)
 
 
 def _encoder(precision: str, sources: _Sources, head: bytes, step: Step) -> tuple[bytes, str, dict[str, float]]:
@@ -251,6 +257,7 @@ def _prove(
         attributes=attributes,
         quantisation=tried,
         scheme=scheme,
+        landmarks=sources.face.comparisons,
     )
     return proof, answers
 
@@ -299,7 +306,9 @@ def _identity(
         "precision": options.precision,
         "target": options.target,
         "preprocessing": PREPROCESSING_ID,
-        "graphs": graphs_sha256(graphs),
+        "graphs": graphs_sha256({name: graph for name, graph in graphs.items() if name not in sources.face.by_model}),
+        "face_networks": graphs_sha256(sources.face.by_model),
+        "face_networks_source": networks_source(),
         "configurations": configs_sha256(configs),
         "attributes": json.dumps(heads),
         **({"quantisation": scheme} if scheme else {}),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ import pytest
 import torch
 
 import facestats_export.run
+from facestats.faces.networks import DETECTOR, MESH
 from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from facestats_export.checkpoints import load_regressor
 from facestats_export.clip import Clip, load_clip
 from facestats_export.errors import ExportError
+from facestats_export.facenets.parity import LANDMARK_LIMIT
 from facestats_export.fp16 import to_fp16
 from facestats_export.parity import TELLING_SPREAD, OnnxGraphs
 from facestats_export.reference_faces import reference_faces
@@ -61,7 +64,13 @@ def test_export_is_proved_and_says_what_it_is(exported: ExportReport, tower: Spr
     assert parameters["calibration"] == "spread"
     assert parameters["attributes"] == "[]"
     assert float(parameters["parity_score_worst"]) == pytest.approx(engine.score_worst, abs=1e-6)
+    assert parameters["face_networks_source"] == f"mediapipe {version('mediapipe')}"
+    assert parameters["parity_landmarks_engines"] == "openvino, onnxruntime"
+    assert int(parameters["parity_landmarks_photos"]) >= 10
+    assert 0 < float(parameters["parity_landmarks_worst"]) <= LANDMARK_LIMIT
     report = json.loads((exported.output / ENCODER / "1" / "parity.json").read_text())
+    worst = max(item["worst"] for item in report["landmarks"])
+    assert worst == pytest.approx(float(parameters["parity_landmarks_worst"]), abs=1e-6)
     assert report["comparisons"][0]["score_worst"] == engine.score_worst
     assert "| onnxruntime | 32 |" in (exported.output / ENCODER / "1" / "parity.md").read_text()
 
@@ -80,7 +89,7 @@ def test_unchanged_is_skipped_and_identical_input_gives_identical_bytes(
     assert contents(copy) == before
     forced = quietly(spread_options(tower, copy, force=True))
     assert (forced.version, forced.skipped) == (2, False)
-    for model in (ENCODER, REGRESSOR):
+    for model in (ENCODER, REGRESSOR, DETECTOR, MESH):
         assert graph(copy, model, 2).read_bytes() == graph(copy, model, 1).read_bytes()
     assert forced.parameters["parity_forced"] == "false", "nothing was past a limit"
 

@@ -123,4 +123,25 @@ def tracked_repository(source: Path, target: Path) -> Path:
             "hundred": np.array(100, np.float32),
         },
     )
+    save_constants(target / "face_detector" / "1" / "model.onnx", 128, {"BOXES": (896, 16), "LOGITS": (896, 1)})
+    save_constants(target / "face_mesh" / "1" / "model.onnx", 192, {"LANDMARKS": (478, 3), "FACE_LOGIT": (1,)})
     return target
+
+
+def save_constants(path: Path, side: int, outputs: dict[str, tuple[int, ...]]) -> None:
+    """PIXELS [N, side, side, 3] uint8 -> outputs of the right shapes, all zero."""
+    nodes = [
+        helper.make_node("Shape", ["PIXELS"], ["batch"], end=1),
+    ]
+    for name in outputs:
+        nodes += [
+            helper.make_node("Concat", ["batch", f"{name}_shape"], [f"{name}_size"], axis=0),
+            helper.make_node("ConstantOfShape", [f"{name}_size"], [name]),
+        ]
+    save_graph(
+        path,
+        nodes,
+        [helper.make_tensor_value_info("PIXELS", TensorProto.UINT8, ["N", side, side, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in outputs.items()],
+        {f"{name}_shape": np.array(shape, np.int64) for name, shape in outputs.items()},
+    )

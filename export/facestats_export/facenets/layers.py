@@ -1,0 +1,145 @@
+"""TensorFlow Lite's ordinary operators in ONNX; feature maps lie as batch, channel, height, width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from facestats_export.errors import ExportError
+from facestats_export.facenets.tflite_file import Operator
+
+if TYPE_CHECKING:
+    from facestats_export.facenets.conversion import Conversion
+
+
+def convolution(conversion: Conversion, operator: Operator) -> str:
+    """``CONV_2D``: weights are output, height, width, input in the file."""
+    weight = conversion.constant(operator.inputs[1])
+    return _convolve(conversion, operator, weight.transpose(0, 3, 1, 2), groups=1)
+
+
+def depthwise_convolution(conversion: Conversion, operator: Operator) -> str:
+    """``DEPTHWISE_CONV_2D``: weights are 1, height, width, channel in the file."""
+    weight = conversion.constant(operator.inputs[1])
+    return _convolve(conversion, operator, weight.transpose(3, 0, 1, 2), groups=weight.shape[3])
+
+
+def _convolve(conversion: Conversion, operator: Operator, weight: NDArray[Any], groups: int) -> str:
+    builder, options = conversion.builder, operator.options
+    kernel = weight.shape[2:]
+    flow = builder.node(
+        "Conv",
+        conversion.feature_map(operator.inputs[0]),
+        builder.floats(weight),
+        builder.floats(conversion.constant(operator.inputs[2])),
+        kernel_shape=kernel,
+        strides=options["stride"],
+        dilations=options["dilation"],
+        group=groups,
+        pads=_pads(conversion, operator, kernel, options["dilation"]),
+    )
+    return _activated(conversion, operator, flow)
+
+
+def max_pooling(conversion: Conversion, operator: Operator) -> str:
+    """``MAX_POOL_2D``."""
+    kernel, stride = operator.options["kernel"], operator.options["stride"]
+    pads = _pads(conversion, operator, kernel, (1, 1))
+    source = conversion.feature_map(operator.inputs[0])
+    flow = conversion.builder.node("MaxPool", source, kernel_shape=kernel, strides=stride, pads=pads)
+    return _activated(conversion, operator, flow)
+
+
+def prelu(conversion: Conversion, operator: Operator) -> str:
+    """``PRELU`` with a slope a channel."""
+    slope = conversion.constant(operator.inputs[1]).reshape(-1, 1, 1)
+    builder = conversion.builder
+    return builder.node("PRelu", conversion.feature_map(operator.inputs[0]), builder.floats(slope))
+
+
+def relu(conversion: Conversion, operator: Operator) -> str:
+    """``RELU``."""
+    return conversion.builder.node("Relu", conversion.feature_map(operator.inputs[0]))
+
+
+def add(conversion: Conversion, operator: Operator) -> str:
+    """``ADD`` of two feature maps."""
+    first, second = (conversion.feature_map(number) for number in operator.inputs)
+    return _activated(conversion, operator, conversion.builder.node("Add", first, second))
+
+
+def pad(conversion: Conversion, operator: Operator) -> str:
+    """``PAD`` with zeros."""
+    before_after = conversion.constant(operator.inputs[1])[[0, 3, 1, 2]]
+    builder = conversion.builder
+    return builder.node("Pad", conversion.feature_map(operator.inputs[0]), builder.integers(before_after.T.reshape(-1)))
+
+
+def reshape(conversion: Conversion, operator: Operator) -> str:
+    """``RESHAPE`` that leaves the batch axis alone."""
+    shape = [-1, *conversion.network.shapes[operator.output][1:]]
+    builder = conversion.builder
+    return builder.node("Reshape", conversion.value(operator.inputs[0]), builder.integers(shape))
+
+
+def concatenation(conversion: Conversion, operator: Operator) -> str:
+    """``CONCATENATION``."""
+    values = (conversion.value(number) for number in operator.inputs)
+    return conversion.builder.node("Concat", *values, axis=operator.options["axis"])
+
+
+def multiplication(conversion: Conversion, operator: Operator) -> str:
+    """``MUL`` by a constant, of anything but a feature map."""
+    value, factor = operator.inputs
+    builder = conversion.builder
+    return builder.node("Mul", conversion.value(value), builder.floats(conversion.constant(factor)))
+
+
+def whole_slice(conversion: Conversion, operator: Operator) -> str:
+    """``STRIDED_SLICE`` that takes everything, which is all these networks do with it."""
+    value = operator.inputs[0]
+    if conversion.network.shapes[value] != conversion.network.shapes[operator.output]:
+        raise ExportError("the network slices a tensor, which is not known here.")
+    return conversion.value(value)
+
+
+def _pads(conversion: Conversion, operator: Operator, kernel: tuple[int, ...], dilation: tuple[int, int]) -> list[int]:
+    """TensorFlow's padding ``same``: the odd row and column go to the end. ONNX's order is all starts, all ends."""
+    if operator.options["padding"] == "valid":
+        return [0, 0, 0, 0]
+    _, *sides, _ = conversion.network.shapes[operator.inputs[0]]
+    starts, ends = [], []
+    for axis, side in enumerate(sides):
+        stride = operator.options["stride"][axis]
+        reach = (kernel[axis] - 1) * dilation[axis] + 1
+        missing = max((-(-side // stride) - 1) * stride + reach - side, 0)
+        starts.append(missing // 2)
+        ends.append(missing - missing // 2)
+    return starts + ends
+
+
+def _activated(conversion: Conversion, operator: Operator, flow: str) -> str:
+    activation = operator.options["activation"]
+    return flow if activation is None else conversion.builder.node(activation, flow)
+
+
+FEATURE_MAP_OPERATORS: Mapping[str, Callable[[Conversion, Operator], str]] = {
+    "CONV_2D": convolution,
+    "DEPTHWISE_CONV_2D": depthwise_convolution,
+    "MAX_POOL_2D": max_pooling,
+    "PRELU": prelu,
+    "RELU": relu,
+    "ADD": add,
+    "PAD": pad,
+}
+"""What computes feature maps."""
+
+OPERATORS: Mapping[str, Callable[[Conversion, Operator], str]] = {
+    "RESHAPE": reshape,
+    "CONCATENATION": concatenation,
+    "MUL": multiplication,
+    "STRIDED_SLICE": whole_slice,
+}
+"""What computes anything else."""

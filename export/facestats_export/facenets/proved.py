@@ -1,0 +1,50 @@
+"""Both networks converted, proved and with their golden face: what an export puts into the model repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from facestats.faces.mediapipe_engine import MediaPipeEngine
+from facestats.faces.networks import DETECTOR, MESH, FaceGraphs
+from facestats.images.imaging import decode_image
+from facestats_export.facenets.golden import with_golden_face
+from facestats_export.facenets.networks import face_graphs
+from facestats_export.facenets.parity import LandmarkComparison, compare_landmarks
+from facestats_export.photos import EXAMPLE
+
+
+@dataclass(frozen=True)
+class ProvedNetworks:
+    """The networks and how far they are from MediaPipe.
+
+    Attributes:
+        graphs: As they are published.
+        comparisons: Each engine against MediaPipe.
+    """
+
+    graphs: FaceGraphs
+    comparisons: tuple[LandmarkComparison, ...]
+
+    @property
+    def by_model(self) -> dict[str, bytes]:
+        """Model name to ONNX bytes."""
+        return {DETECTOR: self.graphs.detector, MESH: self.graphs.mesh}
+
+
+def prove_networks(photos: Sequence[bytes]) -> ProvedNetworks:
+    """Converts both networks and holds them against MediaPipe's own graph.
+
+    Args:
+        photos: Encoded photos; the example photo, which shows a face, is always among those compared.
+
+    Raises:
+        ExportError: MediaPipe is not installed, or its networks are not the ones known here.
+    """
+    example = decode_image(EXAMPLE.read_bytes())
+    with closing(MediaPipeEngine()) as reference:
+        bare = face_graphs()
+        graphs = FaceGraphs(bare.detector, with_golden_face(bare.mesh, example, reference))
+        comparisons = compare_landmarks(graphs, reference, [example, *(decode_image(data) for data in photos)])
+    return ProvedNetworks(graphs, comparisons)
