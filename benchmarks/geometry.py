@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.faces.overlay import draw_overlay, encode_overlay
 from facestats.geometry import measure
 from facestats.images.imaging import decode_image
@@ -28,8 +30,8 @@ def main(
     """Measures on one core, after a warm-up."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rgb = decode_image(image.read_bytes())
-    with FaceMesh() as mesh:
-        found = capture(mesh, rgb, "stable")
+    with closing(MediaPipeEngine()) as engine:
+        found = capture(engine, rgb, "stable")
         if found is None:
             raise typer.BadParameter(f"no face in {image}")
         geometry = measure(found)
@@ -37,8 +39,8 @@ def main(
             "geometry, metrics": (lambda: measure(found, "female"), repeats),
             "geometry, shape": (lambda: measure(found, "female", "shape"), repeats),
             "geometry, mean": (lambda: measure(found, None, "mean"), repeats),
-            "capture, fast": (lambda: capture(mesh, rgb, "fast"), repeats // 10),
-            "capture, stable": (lambda: capture(mesh, rgb, "stable"), repeats // 10),
+            "capture, fast": (lambda: capture(engine, rgb, "fast"), repeats // 10),
+            "capture, stable": (lambda: capture(engine, rgb, "stable"), repeats // 10),
             "overlay, drawn and encoded": (lambda: encode_overlay(draw_overlay(rgb, found, geometry)), repeats // 20),
         }
         table = Table("one core", title=f"Milliseconds an image, {image.name}", title_justify="left")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Sample, sample_of
 from benchmarks.workload import Workload
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.geometry import Capture, CaptureMode, measure
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import decode_image
@@ -82,7 +83,7 @@ class GatewayParts:
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
-        self._mesh = FaceMesh()
+        self._mesh = MediaPipeEngine()
         found = capture(self._mesh, workload.rgb, "stable")
         assert found is not None, "Workload.pixels has proved that there is a face"
         self._found: Capture = found
@@ -93,7 +94,7 @@ class GatewayParts:
         rgb, data, points = self._workload.rgb, self._workload.data, self._found.photo_points()
         parts: dict[str, Callable[[], Any]] = {
             "decode": lambda: decode_image(data),
-            "one mesh run": lambda: self._mesh.detect(rgb),
+            "one mesh run": lambda: self._mesh.detect([rgb]),
             "capture fast": lambda: capture(self._mesh, rgb, "fast"),
             "capture stable": lambda: capture(self._mesh, rgb, "stable"),
             "geometry": lambda: measure(self._found),
@@ -144,7 +145,7 @@ class ReplacedBackend:
 
         self._torch = torch
         self._data = workload.data
-        self._mesh = FaceMesh()
+        self._mesh = MediaPipeEngine()
         self._processor = CLIPImageProcessorPil()
         config = CLIPVisionConfig(patch_size=32, projection_dim=512)
         clip: Any = CLIPVisionModelWithProjection(config)
@@ -164,7 +165,7 @@ class ReplacedBackend:
         from PIL import Image
 
         image = Image.open(io.BytesIO(self._data)).convert("RGB")
-        self._mesh.detect(np.asarray(image))
+        self._mesh.detect([np.asarray(image)])
         with self._torch.no_grad():
             embedding = self._clip(**self._processor(images=image, return_tensors="pt")).image_embeds
             return float(self._regressor(embedding / embedding.norm(dim=-1, keepdim=True)))

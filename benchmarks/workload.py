@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import struct
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import clip_pixels
@@ -50,8 +52,8 @@ class Workload:
         Raises:
             ValueError: The photo shows no face.
         """
-        with FaceMesh() as mesh:
-            found = capture(mesh, self.rgb, "stable")
+        with closing(MediaPipeEngine()) as engine:
+            found = capture(engine, self.rgb, "stable")
         if found is None:
             raise ValueError(f"No face is found in {self.path}; benchmark with a photo of one face.")
         return clip_pixels(aligned_crop(self.rgb, found.photo_points()))

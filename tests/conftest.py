@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from facestats.faces.networks import FaceGraphs
 from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,14 @@ def shared_dir(root: Path) -> Path:
     if not path.is_dir():
         pytest.skip("needs the shared trial data (checkpoints, rated photos) in ../shared, which is absent")
     return path
+
+
+@pytest.fixture(scope="session")
+def face_networks() -> FaceGraphs:
+    """The face networks as an export writes them, without their golden face."""
+    from facestats_export.facenets.networks import face_graphs
+
+    return face_graphs()
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,16 @@ import contextlib
 import errno
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from facestats.deadline import Deadline
+from facestats.faces.engines import LandmarkEngineError, engines_of
 from facestats.faces.measurer import FaceMeasurer
+from facestats.faces.networks import FaceGraphs
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import HolisticError
 from facestats.holistic.onnx import OnnxBackend, ServedGraphs, ServedState, check_golden_case
@@ -62,6 +64,7 @@ class EngineOptions:
         golden_check_seconds: Time between two golden checks of Triton, seconds.
         receipt: What every score must carry.
         patience: Seconds for which a service or file system that fails is tried again.
+        face_graphs: The networks that find landmarks, on OpenVINO; ``None`` for MediaPipe's own graph.
     """
 
     score: ScoreOptions
@@ -75,6 +78,7 @@ class EngineOptions:
     golden_check_seconds: float
     receipt: str
     patience: float
+    face_graphs: FaceGraphs | None = field(default=None, repr=False)
 
 
 class Engine:
@@ -183,7 +187,8 @@ async def open_engine(options: EngineOptions, graphs: ServedGraphs | None) -> As
     Raises:
         BulkError: The models do not load here, or answer differently than at their export.
     """
-    measurer = FaceMeasurer(options.cores, options.limits, options.max_faces, options.design.geometry)
+    engines = engines_of(options.face_graphs, options.cores)
+    measurer = FaceMeasurer(options.cores, options.limits, options.max_faces, options.design.geometry, engines)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(asyncio.to_thread, measurer.close)
         if graphs is None:
@@ -196,7 +201,10 @@ async def open_engine(options: EngineOptions, graphs: ServedGraphs | None) -> As
             except HolisticError as error:
                 raise BulkError(str(error)) from error
             scorer = Scorer(measurer, backend, ServedState(graphs.provenance), options.design)
-        await asyncio.to_thread(measurer.warm_up)
+        try:
+            await asyncio.to_thread(measurer.warm_up)
+        except LandmarkEngineError as error:
+            raise BulkError(str(error)) from error
         yield Engine(scorer, options)
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from facestats.faces.engines import LandmarkEngineError, choose_graphs, engines_of
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.onnx import ServedGraphs, read_served_graphs
 from facestats.models.configuration import RepositoryError
@@ -175,12 +176,21 @@ def _served_graphs(repository: Path) -> ServedGraphs:
 
 
 def engine_options(options: BulkOptions) -> EngineOptions:
-    """What a worker of one core needs to know; the receipt is not known yet."""
+    """What a worker of one core needs to know; the receipt is not known yet.
+
+    Raises:
+        BulkError: Landmarks cannot be found as the settings ask.
+    """
     settings = options.settings
+    networks = settings.face_networks if options.use_triton else options.repository
+    try:
+        face_graphs = choose_graphs(settings.landmarks, networks)
+    except LandmarkEngineError as error:
+        raise BulkError(str(error)) from error
     return EngineOptions(
         score=options.score,
         # A score without its holistic half is no score here, whatever the gateway may answer while Triton is away.
-        design=replace(settings.design, degrade=False),
+        design=replace(settings.design(engines_of(face_graphs, 1).name), degrade=False),
         limits=settings.image_limits,
         max_faces=settings.max_faces,
         cores=1,
@@ -190,6 +200,7 @@ def engine_options(options: BulkOptions) -> EngineOptions:
         golden_check_seconds=settings.golden_check_seconds,
         receipt="",
         patience=options.patience,
+        face_graphs=face_graphs,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Protocol, cast, get_args
+from typing import Annotated, Any, Protocol, cast, get_args
 
 import typer
 from rich.console import Console
@@ -71,7 +71,7 @@ def up(
         raise FaceStatsError(f"there is no model repository at '{repository}'; `facestats export` makes one.")
     gateway = gateway_part()(host, port)
     ensure_exported(repository, console)
-    tuned = tuned_settings(repository, console)
+    found = {**tuned_settings(repository, console), "face_networks": repository}
     ports = choose_ports(triton_grpc_port, triton_http_port, triton_metrics_port)
 
     def show(line: str) -> None:
@@ -81,14 +81,14 @@ def up(
     with TritonServer(repository, ports, open_apis=cast(list[ClosableApi], open_triton_api or []), log=show) as triton:
         console.print(f"Starting Triton (gRPC {ports.grpc}, HTTP {ports.http}, metrics {ports.metrics}) ...")
         triton.wait_ready(START_TIMEOUT)
-        if not gateway.serve(f"127.0.0.1:{ports.grpc}", tuned, announce):
+        if not gateway.serve(f"127.0.0.1:{ports.grpc}", found, announce):
             raise typer.Exit(1)
 
 
 class Gateway(Protocol):
     """The gateway, once it is known that it can start."""
 
-    def serve(self, triton: str, tuned: Mapping[str, int], on_listening: Callable[[str], None]) -> bool:
+    def serve(self, triton: str, found: Mapping[str, Any], on_listening: Callable[[str], None]) -> bool:
         """Serves until it is told to stop; whether it ever listened."""
 
 

@@ -9,11 +9,13 @@ namespace: names stay flat, in the environment and as attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from facestats.deadline import Deadline
+from facestats.faces.engines import LandmarkChoice, LandmarkEngines, choose_graphs, engines_of
 from facestats.geometry import GeometryDesign
 from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.settings import PhotoSettings
@@ -92,9 +94,26 @@ class MeasuringSettings(SettingsGroup):
     threads: int = Field(
         default_factory=default_threads,
         ge=1,
-        description="Threads that decode and measure faces; each holds its own Face Mesh (default: one a core that the "
-        "process may use, as far as its memory allows, at least two).",
+        description="Threads that decode and measure faces (default: one a core that the process may use, as far as "
+        "its memory allows, at least two).",
     )
+    landmarks: LandmarkChoice = Field(
+        "auto",
+        description="What finds landmarks: OpenVINO with MediaPipe's networks as the export wrote them, or MediaPipe's "
+        "own graph; `auto`: OpenVINO where the networks are exported and it is installed.",
+    )
+    face_networks: Path = Field(
+        Path("model_repository"),
+        description="The model repository, or another folder, that `face_detector` and `face_mesh` were exported to.",
+    )
+
+    def landmark_engines(self) -> LandmarkEngines:
+        """What finds landmarks here.
+
+        Raises:
+            LandmarkEngineError: OpenVINO was asked for and cannot be used, or the networks' folder is damaged.
+        """
+        return engines_of(choose_graphs(self.landmarks, self.face_networks), self.threads)
 
 
 class RequestTimeSettings(SettingsGroup):
@@ -121,13 +140,17 @@ class RequestTimeSettings(SettingsGroup):
 class ScoringSettings(ModelServerSettings, ScoreSettings, PhotoSettings, MeasuringSettings, RequestTimeSettings):
     """How a photo becomes a score, and within which limits."""
 
-    @property
-    def design(self) -> Design:
-        """How a score is made."""
+    def design(self, landmarks: str) -> Design:
+        """How a score is made.
+
+        Args:
+            landmarks: Name of the landmark engine in use.
+        """
         return Design(
             self.blend,
             self.geometry,
             self.degrade == "geometric",
             self.reduced_decode_side,
+            landmarks,
             load_repeatability(self.repeatability),
         )

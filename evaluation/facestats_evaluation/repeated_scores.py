@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.engine import LandmarkEngine
+from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.geometry import GeometryDesign, GeometryError, measure
 from facestats.geometry.capture import CaptureMode
 from facestats.geometry.reference import Sex
@@ -17,9 +20,9 @@ from facestats_evaluation.augmentation import Photo
 from facestats_evaluation.repeatability import Change, Look, changes, encoded
 
 
-def geometric_look(mesh: FaceMesh, rgb: Photo, mode: CaptureMode) -> Look | None:
+def geometric_look(engine: LandmarkEngine, rgb: Photo, mode: CaptureMode) -> Look | None:
     """The geometric half under every parameter set and design, from one capture."""
-    found = capture(mesh, rgb, mode)
+    found = capture(engine, rgb, mode)
     if found is None:
         return None
     scores: dict[str, float] = {}
@@ -44,7 +47,7 @@ def geometric_changes(photos: Sequence[Path], advance: Callable[[], None]) -> li
     """
     seen: list[Change] = []
     modes: tuple[CaptureMode, ...] = ("stable", "fast")
-    with FaceMesh() as mesh:
+    with closing(MediaPipeEngine()) as engine:
         for path in photos:
             try:
                 rgb = decode_image(path.read_bytes())
@@ -53,7 +56,7 @@ def geometric_changes(photos: Sequence[Path], advance: Callable[[], None]) -> li
             finally:
                 advance()
             for mode in modes:
-                seen += changes([rgb], lambda photo, mode=mode: geometric_look(mesh, photo, mode))  # type: ignore[misc]
+                seen += changes([rgb], lambda photo, mode=mode: geometric_look(engine, photo, mode))  # type: ignore[misc]
     return seen
 
 

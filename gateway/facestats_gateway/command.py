@@ -43,19 +43,23 @@ class GatewayBesideTriton:
         self._said = read_settings(self._given).model_fields_set
         require_address(host, port)
 
-    def serve(self, triton: str, tuned: Mapping[str, int], on_listening: Callable[[str], None]) -> bool:
+    def serve(self, triton: str, found: Mapping[str, Any], on_listening: Callable[[str], None]) -> bool:
         """Serves until SIGINT or SIGTERM.
 
         Args:
             triton: Triton's gRPC address.
-            tuned: Settings found best on this machine; what the environment says otherwise holds.
+            found: Settings found on this machine: the best ones, where the models are; what the environment says
+                otherwise holds.
             on_listening: Called with the gateway's own address once it listens.
 
         Returns:
             Whether it ever listened.
+
+        Raises:
+            FaceStatsError: Landmarks cannot be found as the settings ask.
         """
-        found = {name: value for name, value in tuned.items() if name not in self._said}
-        return _serve(read_settings({**self._given, "triton_urls": triton, **found}), on_listening)
+        unsaid = {name: value for name, value in found.items() if name not in self._said}
+        return _serve(read_settings({**self._given, "triton_urls": triton, **unsaid}), on_listening)
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
@@ -79,6 +83,8 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
 def _serve(settings: Settings, on_listening: Callable[[str], None] | None = None) -> bool:
     from facestats_gateway.server import GatewayServer
 
+    # Asked here once more than needed: inside the server a refusal would be a traceback.
+    settings.landmark_engines()
     server = GatewayServer(settings, on_listening)
     server.run()
     return server.started

@@ -70,7 +70,8 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
     """
     async with contextlib.AsyncExitStack() as parts:
         parts.push_async_callback(asyncio.to_thread, tracing.close)
-        design = settings.design
+        engines = settings.landmark_engines()
+        design = settings.design(engines.name)
         forwarding = settings.scoring == "triton"
         client = TritonClient(
             settings.triton_targets,
@@ -79,7 +80,8 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
             also=(PHOTO_MODEL,) if forwarding else (),
         )
         parts.push_async_callback(client.close)
-        measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
+        limits = settings.image_limits
+        measurer = FaceMeasurer(settings.threads, limits, settings.max_faces, settings.geometry, engines)
         parts.push_async_callback(asyncio.to_thread, measurer.close)
         monitor = TritonMonitor(
             client,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facestats.faces.captures import capture
 from facestats.faces.conditions import examine
-from facestats.faces.landmarks import FaceMesh, capture
 from facestats.faces.measurer import MeasuredFace, MeasuredPhoto
+from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.faces.options import ScoreOptions
 from facestats.geometry import measure
 from facestats.holistic.backend import Holistic
@@ -36,17 +38,14 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def face(photo: NDArray[np.uint8]) -> FaceDocument:
-    mesh = FaceMesh()
-    try:
-        found = capture(mesh, photo, "stable")
-    finally:
-        mesh.close()
+    with closing(MediaPipeEngine()) as engine:
+        found = capture(engine, photo, "stable")
     assert found is not None
     measured = MeasuredPhoto(
         (MeasuredFace(found, measure(found), examine(photo, found, 1), None),), np.zeros((1, 224, 224, 3), np.uint8)
     )
     holistic = Holistic(np.array([80.0], np.float32), np.array([1.4], np.float32), None, {})
-    design = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
+    design = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024, landmarks="mediapipe")
     seconds = dict.fromkeys(("queue", "decode", "landmarks", "geometry", "triton", "total"), 0.0)
     provenance = Provenance({"calibration": "test"})
     return score_document(measured, holistic, ScoreOptions(), provenance, design, seconds).faces[0]

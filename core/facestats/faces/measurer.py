@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
+from facestats.faces.captures import capture_all
 from facestats.faces.conditions import Conditions, examine
-from facestats.faces.landmarks import FaceMesh, capture_all
+from facestats.faces.engine import LandmarkEngine
+from facestats.faces.engines import LandmarkEngines
 from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
 from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, measure
@@ -62,19 +64,23 @@ class MeasuredPhoto:
 
 
 class FaceMeasurer:
-    """A pool of threads, each with a Face Mesh of its own for its whole life.
+    """A pool of threads, each with a landmark engine of its own for its whole life.
 
     Args:
         threads: Number of threads.
         limits: What images are refused.
         max_faces: Most faces of one photo.
         design: Geometric design.
+        engines: What finds landmarks.
     """
 
-    def __init__(self, threads: int, limits: ImageLimits, max_faces: int, design: GeometryDesign) -> None:
+    def __init__(
+        self, threads: int, limits: ImageLimits, max_faces: int, design: GeometryDesign, engines: LandmarkEngines
+    ) -> None:
         self.limits = limits
         self._max_faces = max_faces
         self._design = design
+        self._engines = engines
         self._local = threading.local()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="faces")
         self._threads = threads
@@ -85,12 +91,16 @@ class FaceMeasurer:
         return self._executor
 
     def warm_up(self) -> None:
-        """Loads every thread's Face Mesh, so that the first requests do not pay for it."""
+        """Opens every thread's landmark engine, so that the first requests do not pay for it.
+
+        Raises:
+            LandmarkEngineError: It does not run here, or finds other landmarks than at the export.
+        """
         barrier = threading.Barrier(self._threads)
 
         def load() -> None:
             barrier.wait()
-            self._mesh().detect(np.full((128, 128, 3), 127, np.uint8))
+            self._engine().detect([np.full((128, 128, 3), 127, np.uint8)])
 
         for future in [self._executor.submit(load) for _ in range(self._threads)]:
             future.result()
@@ -144,14 +154,14 @@ class FaceMeasurer:
         clock.lap("geometry")
         return MeasuredPhoto(faces, pixels, clock.seconds)
 
-    def _mesh(self) -> FaceMesh:
-        mesh: FaceMesh | None = getattr(self._local, "mesh", None)
-        if mesh is None:
-            mesh = self._local.mesh = FaceMesh(self._max_faces)
-        return mesh
+    def _engine(self) -> LandmarkEngine:
+        engine: LandmarkEngine | None = getattr(self._local, "engine", None)
+        if engine is None:
+            engine = self._local.engine = self._engines.open(self._max_faces)
+        return engine
 
     def _capture(self, rgb: NDArray[np.uint8], options: ScoreOptions) -> Sequence[Capture]:
-        found = capture_all(self._mesh(), rgb, options.capture, self._max_faces if options.all_faces else 1)
+        found = capture_all(self._engine(), rgb, options.capture, self._max_faces if options.all_faces else 1)
         if not found:
             raise Problem("no-face", _NO_FACE)
         return found

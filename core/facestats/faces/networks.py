@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facestats.models.configuration import RepositoryError
+from facestats.models.repository import MODEL_FILE, live_version, versions
 
 DETECTOR = "face_detector"
 """Model name of the network that finds faces in a whole picture."""
@@ -52,3 +56,30 @@ class FaceNetworks(Protocol):
 
     def mesh(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """[N, 192, 192, 3] uint8 to ``LANDMARKS`` and ``FACE_LOGIT``."""
+
+
+def read_face_graphs(repository: Path) -> FaceGraphs | None:
+    """The networks that a model repository serves, or ``None`` where they were not exported.
+
+    Args:
+        repository: The model repository; a folder with nothing but the two networks' folders does too.
+
+    Raises:
+        RepositoryError: The repository is damaged.
+    """
+    folders = repository / DETECTOR, repository / MESH
+    present = set(versions(folders[0])) & set(versions(folders[1]))
+    live = live_version(repository)
+    if live is None:
+        live = max(present, default=None)
+    if live not in present:
+        return None
+    detector, mesh = (_read(folder / str(live) / MODEL_FILE) for folder in folders)
+    return FaceGraphs(detector, mesh)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RepositoryError(f"'{path}' cannot be read ({error.strerror}).") from error

@@ -46,6 +46,12 @@ class CompiledNetworks:
 
         self.detector = compiled(graphs.detector, DETECTOR_SIDE)
         self.mesh = compiled(graphs.mesh, MESH_SIDE)
+        self._graph = core.read_model(graphs.mesh)
+
+    def metadata(self, name: str) -> str | None:
+        """An entry of the mesh file's metadata."""
+        place = ["framework", name]
+        return str(self._graph.get_rt_info(place).astype(str)) if self._graph.has_rt_info(place) else None
 
 
 class OpenVinoNetworks:

@@ -26,6 +26,7 @@ class Design:
         geometry: Which geometric score.
         degrade: Whether geometry answers alone while the models are away.
         reduced_decode_side: Side down to which JPEGs may be decoded at a smaller scale, pixels; 0: never.
+        landmarks: What finds landmarks, ``openvino`` or ``mediapipe``: alike to a tenth of a point, not to the bit.
         repeatability: How well the halves repeat; it says how sure a score is and is no part of its receipt.
     """
 
@@ -33,11 +34,12 @@ class Design:
     geometry: GeometryDesign
     degrade: bool
     reduced_decode_side: int
+    landmarks: str
     repeatability: Repeatability = field(default_factory=load_repeatability)
 
 
 def receipt(provenance: Provenance, design: Design) -> str:
-    """One hash over weights, graphs, calibration, how pixels are made, geometry with its data, and the blend.
+    """One hash over weights, graphs, calibration, pixels, landmarks, geometry with its data, and the blend.
 
     Equal receipts mean comparable scores. ``unknown`` when the graphs are unknown.
 
@@ -51,6 +53,7 @@ def receipt(provenance: Provenance, design: Design) -> str:
     parts |= {
         "alignment": ALIGNMENT_ID,
         "decoding": str(design.reduced_decode_side),
+        "landmarks": design.landmarks,
         "geometry": design.geometry,
         "geometry_data": _geometry_data(),
         "blend": f"{design.blend.geometric}:{design.blend.holistic}",

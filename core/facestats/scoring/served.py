@@ -76,8 +76,10 @@ class ServedScorer:
     """
 
     def __init__(self, settings: ScoringSettings, provenance: Provenance, backend: HolisticBackend) -> None:
-        self._design = settings.design
-        self._measurer = FaceMeasurer(settings.threads, settings.image_limits, settings.max_faces, settings.geometry)
+        engines = settings.landmark_engines()
+        self._design = settings.design(engines.name)
+        limits = settings.image_limits
+        self._measurer = FaceMeasurer(settings.threads, limits, settings.max_faces, settings.geometry, engines)
         self._backend = backend
         self._watch = _Served(provenance)
         self._log = structlog.get_logger("facestats.served")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the settings and what was exported, and loads every thread's Face Mesh."""
         self._settings = ScoringSettings()
+        if "face_networks" not in self._settings.model_fields_set:
+            repository = Path(args["model_repository"]).parent
+            self._settings = self._settings.model_copy(update={"face_networks": repository})
         parameters = json.loads(args["model_config"]).get("parameters", {})
         provenance = Provenance({name: value["string_value"] for name, value in parameters.items()})
         self._scorer = ServedScorer(self._settings, provenance, AttractivenessModel())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facestats.faces.captures import capture
 from facestats.faces.conditions import WORTH_A_WARNING, Condition, examine, eye_opening
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.engine import LandmarkEngine
 from facestats.geometry import Capture
 from facestats.images.imaging import decode_image
 
@@ -22,14 +23,8 @@ Photo = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def mesh() -> Iterator[FaceMesh]:
-    with FaceMesh() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def example(mesh: FaceMesh, photo: Photo) -> Capture:
-    found = capture(mesh, photo, "stable")
+def example(engine: LandmarkEngine, photo: Photo) -> Capture:
+    found = capture(engine, photo, "stable")
     assert found is not None
     return found
 
@@ -93,9 +88,9 @@ def test_closed_eyes_are_named(photo: Photo, example: Capture) -> None:
     assert "colour" not in found.factors
 
 
-def test_a_tiny_face_is_not_called_blurred(mesh: FaceMesh, photo: Photo) -> None:
+def test_a_tiny_face_is_not_called_blurred(engine: LandmarkEngine, photo: Photo) -> None:
     small = np.asarray(cv2.resize(photo, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA), np.uint8)
-    found = capture(mesh, small, "fast")
+    found = capture(engine, small, "fast")
     assert found is not None
     factors = examine(small, found, 1).factors
     assert "sharpness" not in factors
@@ -103,14 +98,14 @@ def test_a_tiny_face_is_not_called_blurred(mesh: FaceMesh, photo: Photo) -> None
 
 
 @pytest.fixture(scope="module")
-def portraits(mesh: FaceMesh, shared_dir: Path) -> list[tuple[str, Photo, Capture]]:
+def portraits(engine: LandmarkEngine, shared_dir: Path) -> list[tuple[str, Photo, Capture]]:
     """Real portraits with their group, as the tables of the shared data name it."""
     found = []
     for folder in ("faces", "faces_more"):
         with (shared_dir / folder / "ratings.csv").open() as table:
             for row in csv.DictReader(table):
                 rgb = decode_image((shared_dir / folder / row["filename"]).read_bytes())
-                seen = capture(mesh, rgb, "fast")
+                seen = capture(engine, rgb, "fast")
                 if seen is not None:
                     found.append((row["group"], rgb, seen))
     assert len(found) > 60

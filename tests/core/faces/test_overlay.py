@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
@@ -11,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.engine import LandmarkEngine
 from facestats.faces.overlay import GROUP_COLOURS, draw_overlay, encode_overlay
 from facestats.geometry import METRICS, Capture, Geometry, measure
 
@@ -20,14 +20,8 @@ SIZE = (1296, 1360, 3)
 
 
 @pytest.fixture(scope="module")
-def mesh() -> Iterator[FaceMesh]:
-    with FaceMesh() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def captured(mesh: FaceMesh, photo: Photo) -> Capture:
-    found = capture(mesh, photo, "stable")
+def captured(engine: LandmarkEngine, photo: Photo) -> Capture:
+    found = capture(engine, photo, "stable")
     assert found is not None
     return found
 
@@ -38,9 +32,9 @@ def coloured(picture: Photo) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("side", [160, 512, 3464], ids=["thumbnail", "phone", "12-megapixel"])
-def test_the_picture_has_one_size_and_every_groups_lines(mesh: FaceMesh, photo: Photo, side: int) -> None:
+def test_the_picture_has_one_size_and_every_groups_lines(engine: LandmarkEngine, photo: Photo, side: int) -> None:
     scaled = np.asarray(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    found = capture(mesh, scaled, "stable")
+    found = capture(engine, scaled, "stable")
     assert found is not None
     picture = draw_overlay(scaled, found, measure(found))
     assert picture.shape == SIZE

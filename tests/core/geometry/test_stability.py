@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facestats.faces.landmarks import FaceMesh, capture
+from facestats.faces.captures import capture
+from facestats.faces.engine import LandmarkEngine
 from facestats.geometry import Sex, measure
 
 pytestmark = pytest.mark.integration
@@ -74,12 +75,6 @@ CHANGES: dict[str, tuple[Callable[[Photo], Photo], float]] = {
 
 
 @pytest.fixture(scope="module")
-def mesh() -> Iterator[FaceMesh]:
-    with FaceMesh() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def faces(shared_dir: Path) -> list[tuple[Photo, Sex]]:
     folder = shared_dir / "faces"
     with (folder / "ratings.csv").open(encoding="utf-8") as file:
@@ -94,12 +89,12 @@ def faces(shared_dir: Path) -> list[tuple[Photo, Sex]]:
 
 
 @pytest.fixture(scope="module")
-def scores(mesh: FaceMesh, faces: list[tuple[Photo, Sex]]) -> list[float]:
-    return [score(mesh, photo, sex) for photo, sex in faces]
+def scores(engine: LandmarkEngine, faces: list[tuple[Photo, Sex]]) -> list[float]:
+    return [score(engine, photo, sex) for photo, sex in faces]
 
 
-def score(mesh: FaceMesh, photo: Photo, sex: Sex) -> float:
-    found = capture(mesh, photo, "stable")
+def score(engine: LandmarkEngine, photo: Photo, sex: Sex) -> float:
+    found = capture(engine, photo, "stable")
     assert found is not None
     result = measure(found, sex).score
     assert result is not None
@@ -108,11 +103,15 @@ def score(mesh: FaceMesh, photo: Photo, sex: Sex) -> float:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_score_stays(
-    mesh: FaceMesh, faces: list[tuple[Photo, Sex]], scores: list[float], name: str, record_property: Callable[..., None]
+    engine: LandmarkEngine,
+    faces: list[tuple[Photo, Sex]],
+    scores: list[float],
+    name: str,
+    record_property: Callable[..., None],
 ) -> None:
     change, specified = CHANGES[name]
     assert np.std(scores) > 10, "scores that do not differ could not move"
-    changed = [score(mesh, np.ascontiguousarray(change(photo)), sex) for photo, sex in faces]
+    changed = [score(engine, np.ascontiguousarray(change(photo)), sex) for photo, sex in faces]
     mean_change = float(np.abs(np.array(changed) - scores).mean())
     record_property("mean_absolute_change", mean_change)
     print(f"{name}: {mean_change:.2f} points (specification {specified})")

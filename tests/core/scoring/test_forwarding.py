@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from facestats.deadline import Deadline
+from facestats.faces.engines import MediaPipeEngines
 from facestats.faces.measurer import FaceMeasurer
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import (
@@ -68,7 +69,7 @@ class BrokenModel:
 
 @pytest.fixture(scope="module")
 def measurer() -> Iterator[FaceMeasurer]:
-    measurer = FaceMeasurer(1, ImageLimits(), 10, "metrics")
+    measurer = FaceMeasurer(1, ImageLimits(), 10, "metrics", MediaPipeEngines())
     yield measurer
     measurer.close()
 
@@ -83,7 +84,7 @@ def forwarding(
     fallback: PhotoScorer | None = None,
 ) -> ForwardingScorer:
     intake = Intake(measurer.open, admission or Admission(8, 10**9), outcomes)
-    return ForwardingScorer(model, watch, intake, SETTINGS.design, fallback, outcomes)
+    return ForwardingScorer(model, watch, intake, SETTINGS.design("mediapipe"), fallback, outcomes)
 
 
 async def test_the_answer_is_psl_s_own(measurer: FaceMeasurer, face: bytes) -> None:
@@ -142,7 +143,7 @@ async def test_while_triton_is_away_the_fallback_answers_with_geometry_alone(
     measurer: FaceMeasurer, face: bytes
 ) -> None:
     watch, outcomes = Watch(), Outcomes()
-    design = ScoringSettings(degrade="geometric").design
+    design = ScoringSettings(degrade="geometric").design("mediapipe")
     fallback = Scorer(measurer, Echo(), watch, design, observer=outcomes)
     broken = BrokenModel(HolisticUnavailableError("gone"))
     scorer = forwarding(measurer, broken, watch, outcomes, fallback=fallback)

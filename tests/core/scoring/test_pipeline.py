@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
+from facestats.faces.engines import MediaPipeEngines
 from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import Holistic, HolisticState, HolisticUnavailableError
@@ -26,7 +27,7 @@ from facestats.scoring.pipeline import Scorer
 from facestats.scoring.receipt import Design
 
 FAST = ScoreOptions(capture="fast")
-DESIGN = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
+DESIGN = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024, landmarks="mediapipe")
 
 
 class SlowBackend:
@@ -65,7 +66,7 @@ class Outcomes:
 
 @pytest.fixture(scope="module")
 def measurer() -> Iterator[FaceMeasurer]:
-    measurer = FaceMeasurer(1, ImageLimits(), 1, "metrics")
+    measurer = FaceMeasurer(1, ImageLimits(), 1, "metrics", MediaPipeEngines())
     yield measurer
     measurer.close()
 
@@ -177,7 +178,7 @@ async def test_a_photo_that_a_thread_still_decodes_keeps_its_permit(face: bytes)
             self.may_end.wait(60)
             return super().measure_photo(*arguments)
 
-    measurer = SlowMeasurer(1, ImageLimits(), 1, "metrics")
+    measurer = SlowMeasurer(1, ImageLimits(), 1, "metrics", MediaPipeEngines())
     admission = Admission(10, 2 * 512 * 512)
     scorer = Scorer(measurer, SlowBackend(), Ready(), DESIGN, admission)
     first = asyncio.create_task(scorer.score(face, FAST, Deadline(60)))

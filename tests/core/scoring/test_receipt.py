@@ -14,7 +14,7 @@ from facestats.scoring import receipt as receipts
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.receipt import Design, receipt
 
-DESIGN = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024)
+DESIGN = Design(BlendWeights(), "metrics", degrade=False, reduced_decode_side=1024, landmarks="mediapipe")
 HASHED = ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
 PARAMETERS = {name: f"{name} 1" for name in (*HASHED, "precision", "parity_score_worst", "torch_version")}
 
@@ -26,6 +26,7 @@ def test_it_changes_with_whatever_makes_scores_incomparable() -> None:
         replace(DESIGN, blend=BlendWeights(0.5, 0.5)),
         replace(DESIGN, geometry="shape"),
         replace(DESIGN, reduced_decode_side=512),
+        replace(DESIGN, landmarks="openvino"),
     )
     found += [receipt(Provenance(PARAMETERS), design) for design in designs]
     assert len(set(found)) == len(found)
