@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from facestats.faces.captures import capture
-from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.faces.overlay import draw_overlay, encode_overlay
 from facestats.geometry import measure
 from facestats.images.imaging import decode_image
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 
 DEFAULT_IMAGE = Path(__file__).parent.parent / "examples" / "astronaut.jpg"
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from benchmarks.measurement import Sample, sample_of
 from benchmarks.workload import Workload
 from facestats.faces.captures import capture
-from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.geometry import Capture, CaptureMode, measure
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import decode_image
 from facestats.images.limits import ImageLimits
 from facestats.images.preprocessing import clip_pixels
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 
 
 def time_calls(call: Callable[[], Any], images: int, seconds: float, threads: int = 1) -> Sample:

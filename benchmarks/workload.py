@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facestats.faces.captures import capture
-from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import clip_pixels
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 
 PHONE_SIZE = (4032, 3024)
 """Width and height of a 12-megapixel phone photo."""

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from facestats.faces.networks import FaceGraphs
+from facestats.landmarks.networks import FaceGraphs
 from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent

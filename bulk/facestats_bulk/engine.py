@@ -14,9 +14,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from facestats.deadline import Deadline
-from facestats.faces.engines import LandmarkEngineError, engines_of
 from facestats.faces.measurer import FaceMeasurer
-from facestats.faces.networks import FaceGraphs
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import HolisticError
 from facestats.holistic.onnx import OnnxBackend, ServedGraphs, ServedState, check_golden_case
@@ -24,6 +22,8 @@ from facestats.holistic.provenance import Provenance
 from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
 from facestats.images.limits import ImageLimits
+from facestats.landmarks.engines import LandmarkEngineError, engines_of
+from facestats.landmarks.networks import FaceGraphs
 from facestats.problems import PROBLEM_TYPES, Problem
 from facestats.scoring.pipeline import Scorer
 from facestats.scoring.receipt import Design

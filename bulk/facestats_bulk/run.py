@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facestats.faces.engines import LandmarkEngineError, choose_graphs, engines_of
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.onnx import ServedGraphs, read_served_graphs
+from facestats.landmarks.engines import LandmarkEngineError, choose_graphs, engines_of
 from facestats.models.configuration import RepositoryError
 from facestats.places import default_repository
 from facestats.scoring.receipt import receipt

@@ -15,10 +15,10 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from facestats.deadline import Deadline
-from facestats.faces.engines import LandmarkChoice, LandmarkEngines, choose_graphs, engines_of
 from facestats.geometry import GeometryDesign
 from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.settings import PhotoSettings
+from facestats.landmarks.engines import LandmarkChoice, LandmarkEngines, choose_graphs, engines_of
 from facestats.machine import default_threads
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.interval import load_repeatability

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import get_args
 
 from facestats.faces.captures import capture
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.geometry import GeometryDesign, GeometryError, measure
 from facestats.geometry.capture import CaptureMode
 from facestats.geometry.reference import Sex
 from facestats.images.imaging import decode_image
 from facestats.images.limits import ImageError
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 from facestats_client import FaceStatsClient, ProblemError
 from facestats_evaluation.augmentation import Photo
 from facestats_evaluation.repeatability import Change, Look, changes, encoded

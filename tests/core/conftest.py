@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.engines import LandmarkEngines, MediaPipeEngines, OpenVinoEngines
-from facestats.faces.networks import FaceGraphs
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.engines import LandmarkEngines, MediaPipeEngines, OpenVinoEngines
+from facestats.landmarks.networks import FaceGraphs
 
 
 @pytest.fixture(scope="session")

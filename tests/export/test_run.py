@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import facestats_export.run
-from facestats.faces.networks import DETECTOR, MESH
+from facestats.landmarks.networks import DETECTOR, MESH
 from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
 from facestats_export.checkpoints import load_regressor

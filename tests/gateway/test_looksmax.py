@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from facestats.faces.captures import capture
 from facestats.faces.conditions import examine
 from facestats.faces.measurer import MeasuredFace, MeasuredPhoto
-from facestats.faces.mediapipe_engine import MediaPipeEngine
 from facestats.faces.options import ScoreOptions
 from facestats.geometry import measure
 from facestats.holistic.backend import Holistic
 from facestats.holistic.provenance import Provenance
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 from facestats.problems import Problem
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.documents import score_document

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.engine import FoundFace, LandmarkEngine
 from facestats.geometry.anatomy import SHAPE_LANDMARKS
 from facestats.geometry.canonical import eye_line_angle
 from facestats.geometry.capture import Capture, CaptureMode
 from facestats.geometry.reference import load_reference
 from facestats.images.warping import warp
+from facestats.landmarks.engine import FoundFace, LandmarkEngine
 
 CROP_SIDE = 512
 """Side of the upright crop that the second pass looks at, pixels."""

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from facestats.deadline import Deadline
 from facestats.faces.captures import capture_all
 from facestats.faces.conditions import Conditions, examine
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.engines import LandmarkEngines
 from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
 from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, measure
@@ -23,6 +21,8 @@ from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import OpenedImage, open_image
 from facestats.images.limits import ImageError, ImageLimits
 from facestats.images.preprocessing import clip_pixels
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.engines import LandmarkEngines
 from facestats.problems import Problem
 
 _NO_FACE = (

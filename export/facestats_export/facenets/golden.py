@@ -11,9 +11,9 @@ import onnx
 from numpy.typing import NDArray
 from PIL import Image
 
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.networks import GOLDEN_LANDMARKS, GOLDEN_PHOTO
 from facestats.images.warping import warp
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.networks import GOLDEN_LANDMARKS, GOLDEN_PHOTO
 from facestats_export.errors import ExportError
 
 _SIDE = 192

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from facestats.faces.networks import DETECTOR, MESH, FaceGraphs
+from facestats.landmarks.networks import DETECTOR, MESH, FaceGraphs
 from facestats_export.errors import ExportError
-from facestats_export.facenets.conversion import Conversion
+from facestats_export.facenets.conversion import convert
 from facestats_export.facenets.tflite_file import Network, read_network
 
 _DETECTOR_FILE = "modules/face_detection/face_detection_short_range.tflite"
@@ -58,12 +58,12 @@ def detector_graph(network: Network) -> onnx.ModelProto:
     An anchor's 16 numbers are, in pixels of the 128 and relative to the anchor's centre: x and y of the box's centre,
     its width and height, then x and y of the right eye, left eye, nose, mouth, right and left ear.
     """
-    conversion = Conversion(network, "PIXELS", scale=2 / 255, offset=-1.0)
+    tensors = convert(network, "PIXELS", scale=2 / 255, offset=-1.0)
     outputs = {
-        "BOXES": (conversion.output("regressors"), (896, 16)),
-        "LOGITS": (conversion.output("classificators"), (896, 1)),
+        "BOXES": (tensors.output("regressors"), (896, 16)),
+        "LOGITS": (tensors.output("classificators"), (896, 1)),
     }
-    return conversion.builder.model(DETECTOR, {"PIXELS": (128, 128, 3)}, outputs)
+    return tensors.builder.model(DETECTOR, {"PIXELS": (128, 128, 3)}, outputs)
 
 
 def mesh_graph(network: Network) -> onnx.ModelProto:
@@ -72,13 +72,13 @@ def mesh_graph(network: Network) -> onnx.ModelProto:
     Landmarks are in sides of the picture: x right and y down from its left upper corner, z away. Lips, eyes and irises
     are the refined ones; a refined point keeps the mesh's depth, an iris lies at the mean depth of its eye's contour.
     """
-    conversion = Conversion(network, "PIXELS", scale=1 / 255, offset=0.0)
-    builder = conversion.builder
+    tensors = convert(network, "PIXELS", scale=1 / 255, offset=0.0)
+    builder = tensors.builder
 
     def points(output: str, dimensions: int) -> str:
         numbers = int(np.prod(network.shapes[network.outputs[output]]))
         shape = builder.integers([-1, numbers // dimensions, dimensions])
-        return builder.node("Reshape", conversion.output(output), shape)
+        return builder.node("Reshape", tensors.output(output), shape)
 
     mesh = points("output_mesh_identity", 3)
     parts = [builder.slice(mesh, 0, 2, axis=2)]
@@ -91,7 +91,7 @@ def mesh_graph(network: Network) -> onnx.ModelProto:
         mean = builder.node("ReduceMean", contour, builder.integers([1]), keepdims=1)
         depths += [mean] * 5
     pixels = builder.node("Concat", flat, builder.node("Concat", *depths, axis=1), axis=2)
-    flag = builder.node("Reshape", conversion.output("conv_faceflag"), builder.integers([-1, 1]))
+    flag = builder.node("Reshape", tensors.output("conv_faceflag"), builder.integers([-1, 1]))
     outputs = {
         "LANDMARKS": (builder.node("Mul", pixels, builder.floats(1 / 192)), (478, 3)),
         "FACE_LOGIT": (flag, (1,)),

@@ -9,11 +9,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from facestats.faces.engine import FoundFace, LandmarkEngine
-from facestats.faces.golden import landmark_distances
-from facestats.faces.network_engine import NetworkEngine
-from facestats.faces.networks import FaceGraphs
-from facestats.faces.openvino_networks import CompiledNetworks, OpenVinoNetworks
+from facestats.landmarks.engine import FoundFace, LandmarkEngine
+from facestats.landmarks.golden import landmark_distances
+from facestats.landmarks.network_engine import NetworkEngine
+from facestats.landmarks.networks import FaceGraphs
+from facestats.landmarks.openvino_networks import CompiledNetworks, OpenVinoNetworks
 from facestats_export.errors import ExportError
 
 LANDMARK_LIMIT = 0.02

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from facestats.faces.mediapipe_engine import MediaPipeEngine
-from facestats.faces.networks import DETECTOR, MESH, FaceGraphs
 from facestats.images.imaging import decode_image
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
+from facestats.landmarks.networks import DETECTOR, MESH, FaceGraphs
 from facestats_export.facenets.golden import with_golden_face
 from facestats_export.facenets.networks import face_graphs
 from facestats_export.facenets.parity import LandmarkComparison, compare_landmarks

@@ -7,27 +7,24 @@ feature map sampled through it, and landmarks found in the window mapped back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facestats_export.errors import ExportError
+from facestats_export.facenets.tensors import Tensors
 from facestats_export.facenets.tflite_file import Operator
 
-if TYPE_CHECKING:
-    from facestats_export.facenets.conversion import Conversion
 
-
-def window_matrix(conversion: Conversion, operator: Operator) -> str:
+def window_matrix(tensors: Tensors, operator: Operator) -> str:
     """``Landmarks2TransformMatrix``: the upright bounding box of some landmarks, widened, as a window.
 
     Returns:
         Name of [N, 4, 4]: homogeneous, window coordinates to the feature map's; z is left alone.
     """
-    options, builder = operator.options, conversion.builder
+    options, builder = operator.options, tensors.builder
     if options["target_rotation_radians"] != 0:
         raise ExportError("the network turns a window to an angle, which is not known here.")
-    points = builder.slice(conversion.value(operator.inputs[0]), 0, 2, axis=2)
+    points = builder.slice(tensors.value(operator.inputs[0]), 0, 2, axis=2)
     axis = builder.integers([options["left_rotation_idx"]]), builder.integers([options["right_rotation_idx"]])
     left, right = (builder.node("Gather", points, index, axis=1) for index in axis)
     across = builder.node("Sub", right, left)
@@ -57,15 +54,15 @@ def window_matrix(conversion: Conversion, operator: Operator) -> str:
     return builder.node("Concat", top, below, axis=1)
 
 
-def sampled_window(conversion: Conversion, operator: Operator) -> str:
+def sampled_window(tensors: Tensors, operator: Operator) -> str:
     """``TransformTensorBilinear``: a feature map's contents under a window, bilinear at pixel centres, zero outside."""
-    options, builder = operator.options, conversion.builder
+    options, builder = operator.options, tensors.builder
     source, matrix = operator.inputs
-    _, height, width, _ = conversion.network.shapes[source]
+    _, height, width, _ = tensors.network.shapes[source]
     rows, columns = options["output_height"], options["output_width"]
     y, x = np.mgrid[0:rows, 0:columns] + 0.5
     centres = np.stack([x.ravel(), y.ravel(), np.zeros(rows * columns), np.ones(rows * columns)], axis=1)
-    transposed = builder.node("Transpose", builder.slice(conversion.value(matrix), 0, 2, axis=1), perm=[0, 2, 1])
+    transposed = builder.node("Transpose", builder.slice(tensors.value(matrix), 0, 2, axis=1), perm=[0, 2, 1])
     sampled = builder.node("MatMul", builder.floats(centres), transposed)
     # ONNX counts from -1 to 1 between the map's outer edges.
     relative = builder.node(
@@ -73,23 +70,23 @@ def sampled_window(conversion: Conversion, operator: Operator) -> str:
     )
     grid = builder.node("Reshape", relative, builder.integers([-1, rows, columns, 2]))
     return builder.node(
-        "GridSample", conversion.feature_map(source), grid, mode="linear", padding_mode="zeros", align_corners=0
+        "GridSample", tensors.feature_map(source), grid, mode="linear", padding_mode="zeros", align_corners=0
     )
 
 
-def landmarks_from_window(conversion: Conversion, operator: Operator) -> str:
+def landmarks_from_window(tensors: Tensors, operator: Operator) -> str:
     """``TransformLandmarks``: points of a window, [N, points, 2], on the feature map."""
-    builder = conversion.builder
-    points, matrix = (conversion.value(number) for number in operator.inputs)
+    builder = tensors.builder
+    points, matrix = (tensors.value(number) for number in operator.inputs)
     transposed = builder.node("Transpose", builder.slice(matrix, 0, 2, axis=1), perm=[0, 2, 1])
     turned = builder.node("MatMul", points, builder.slice(transposed, 0, 2, axis=1))
     return builder.node("Add", turned, builder.slice(transposed, 3, 4, axis=1))
 
 
-FEATURE_MAP_OPERATORS: Mapping[str, Callable[[Conversion, Operator], str]] = {"TransformTensorBilinear": sampled_window}
+FEATURE_MAP_OPERATORS: Mapping[str, Callable[[Tensors, Operator], str]] = {"TransformTensorBilinear": sampled_window}
 """What computes feature maps."""
 
-OPERATORS: Mapping[str, Callable[[Conversion, Operator], str]] = {
+OPERATORS: Mapping[str, Callable[[Tensors, Operator], str]] = {
     "Landmarks2TransformMatrix": window_matrix,
     "TransformLandmarks": landmarks_from_window,
 }

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.faces.captures import CROP_SIDE, capture, capture_all
-from facestats.faces.engine import FoundFace, LandmarkEngine
-from facestats.faces.engines import LandmarkEngines
 from facestats.geometry import CaptureMode
+from facestats.landmarks.engine import FoundFace, LandmarkEngine
+from facestats.landmarks.engines import LandmarkEngines
 
 Photo = NDArray[np.uint8]
 

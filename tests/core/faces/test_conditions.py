@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from facestats.faces.captures import capture
 from facestats.faces.conditions import WORTH_A_WARNING, Condition, examine, eye_opening
-from facestats.faces.engine import LandmarkEngine
 from facestats.geometry import Capture
 from facestats.images.imaging import decode_image
+from facestats.landmarks.engine import LandmarkEngine
 
 Photo = NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import ImageFont
 
 from facestats.faces.captures import capture
-from facestats.faces.engine import LandmarkEngine
 from facestats.faces.overlay import GROUP_COLOURS, draw_overlay, encode_overlay
 from facestats.geometry import METRICS, Capture, Geometry, measure
+from facestats.landmarks.engine import LandmarkEngine
 
 Photo = NDArray[np.uint8]
 SIZE = (1296, 1360, 3)

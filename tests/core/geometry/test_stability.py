@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facestats.faces.captures import capture
-from facestats.faces.engine import LandmarkEngine
 from facestats.geometry import Sex, measure
+from facestats.landmarks.engine import LandmarkEngine
 
 pytestmark = pytest.mark.integration
 

@@ -15,6 +15,7 @@ from facestats.faces.measurer import FaceMeasurer
 from facestats.faces.options import ScoreOptions
 from facestats.images.imaging import decode_image
 from facestats.images.limits import ImageError, ImageLimits
+from facestats.landmarks.engines import MediaPipeEngines
 from tests.core.images.formats.accepted import accepted_cases
 from tests.core.images.formats.case import Case, example
 from tests.core.images.formats.refused import refused_cases
@@ -52,7 +53,7 @@ def test_the_refusal_says_what_is_wrong(case: Case, upright: Image.Image) -> Non
 
 @pytest.fixture(scope="module")
 def measurer() -> Iterator[FaceMeasurer]:
-    measurer = FaceMeasurer(1, ImageLimits(), 1, "metrics")
+    measurer = FaceMeasurer(1, ImageLimits(), 1, "metrics", MediaPipeEngines())
     yield measurer
     measurer.close()
 

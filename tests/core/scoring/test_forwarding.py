@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from facestats.deadline import Deadline
-from facestats.faces.engines import MediaPipeEngines
 from facestats.faces.measurer import FaceMeasurer
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import (
@@ -23,6 +22,7 @@ from facestats.holistic.backend import (
 )
 from facestats.holistic.provenance import Provenance
 from facestats.images.limits import ImageLimits
+from facestats.landmarks.engines import MediaPipeEngines
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission
 from facestats.scoring.forwarding import ForwardingScorer

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from facestats.deadline import Deadline
-from facestats.faces.engines import MediaPipeEngines
 from facestats.faces.measurer import FaceMeasurer, MeasuredPhoto
 from facestats.faces.options import ScoreOptions
 from facestats.holistic.backend import Holistic, HolisticState, HolisticUnavailableError
 from facestats.images.limits import ImageLimits
+from facestats.landmarks.engines import MediaPipeEngines
 from facestats.problems import Problem
 from facestats.scoring.admission import Admission
 from facestats.scoring.blend import BlendWeights

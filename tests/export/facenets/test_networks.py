@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from facestats.faces.networks import FaceGraphs
+from facestats.landmarks.networks import FaceGraphs
 from facestats_export.errors import ExportError
 from facestats_export.facenets.networks import detector_graph, face_graphs, mediapipe_folder
 from facestats_export.facenets.tflite_file import read_network

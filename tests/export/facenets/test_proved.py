@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from facestats.faces.golden import GOLDEN_LIMIT, read_golden_face
-from facestats.faces.mediapipe_engine import MediaPipeEngine
-from facestats.faces.network_engine import NetworkEngine
-from facestats.faces.networks import FaceGraphs
-from facestats.faces.openvino_networks import CompiledNetworks, OpenVinoNetworks
+from facestats.landmarks.golden import GOLDEN_LIMIT, read_golden_face
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
+from facestats.landmarks.network_engine import NetworkEngine
+from facestats.landmarks.networks import FaceGraphs
+from facestats.landmarks.openvino_networks import CompiledNetworks, OpenVinoNetworks
 from facestats_export.errors import ExportError
 from facestats_export.facenets.parity import LANDMARK_LIMIT, compare_landmarks
 from facestats_export.facenets.proved import ProvedNetworks, prove_networks

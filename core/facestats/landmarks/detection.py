@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.engine import DETECTION_CONFIDENCE
-from facestats.faces.networks import DETECTOR_SIDE
+from facestats.landmarks.engine import DETECTION_CONFIDENCE
+from facestats.landmarks.networks import DETECTOR_SIDE
 
 _GRIDS = ((16, 2), (8, 6))
 """Anchors lie on a grid of so many places a side, so many at each place."""

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.detection import decode_detections
-from facestats.faces.engine import DETECTION_CONFIDENCE, FoundFace
-from facestats.faces.networks import DETECTOR_SIDE, MESH_SIDE, FaceNetworks
-from facestats.faces.regions import Region, distinct_regions, face_region, whole_photo
+from facestats.landmarks.detection import decode_detections
+from facestats.landmarks.engine import DETECTION_CONFIDENCE, FoundFace
+from facestats.landmarks.networks import DETECTOR_SIDE, MESH_SIDE, FaceNetworks
+from facestats.landmarks.regions import Region, distinct_regions, face_region, whole_photo
 
 _FACE_LOGIT = float(np.log(DETECTION_CONFIDENCE / (1 - DETECTION_CONFIDENCE)))
 

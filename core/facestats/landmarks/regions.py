@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.detection import Detection, overlaps
+from facestats.landmarks.detection import Detection, overlaps
 
 _MARGIN = 1.5
 """Side of a region in longer sides of the detector's box."""

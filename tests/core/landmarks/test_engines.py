@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facestats.faces.captures import capture
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.engines import (
+from facestats.geometry import measure
+from facestats.images.imaging import decode_image
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.engines import (
     LandmarkEngineError,
     LandmarkEngines,
     MediaPipeEngines,
@@ -26,10 +28,8 @@ from facestats.faces.engines import (
     choose_graphs,
     engines_of,
 )
-from facestats.faces.golden import landmark_distances
-from facestats.faces.networks import DETECTOR, GOLDEN_LANDMARKS, GOLDEN_PHOTO, MESH, FaceGraphs
-from facestats.geometry import measure
-from facestats.images.imaging import decode_image
+from facestats.landmarks.golden import landmark_distances
+from facestats.landmarks.networks import DETECTOR, GOLDEN_LANDMARKS, GOLDEN_PHOTO, MESH, FaceGraphs
 from facestats_export.facenets.golden import with_golden_face
 
 Photo = NDArray[np.uint8]

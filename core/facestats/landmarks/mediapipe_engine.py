@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.engine import DETECTION_CONFIDENCE, FoundFace
+from facestats.landmarks.engine import DETECTION_CONFIDENCE, FoundFace
 
 _GRAPH = "mediapipe/modules/face_landmark/face_landmark_front_cpu.binarypb"
 

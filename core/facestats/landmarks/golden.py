@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.networks import GOLDEN_LANDMARKS, GOLDEN_PHOTO
 from facestats.geometry.anatomy import LANDMARKS, ZYGION
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.networks import GOLDEN_LANDMARKS, GOLDEN_PHOTO
 
 GOLDEN_LIMIT = 0.05
 """How far a landmark may lie from the export's, percent of the face's width: other processors, other versions."""

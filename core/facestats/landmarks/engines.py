@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from facestats.errors import FaceStatsError
-from facestats.faces.engine import LandmarkEngine
-from facestats.faces.golden import GOLDEN_LIMIT, read_golden_face
-from facestats.faces.mediapipe_engine import MediaPipeEngine
-from facestats.faces.network_engine import NetworkEngine
-from facestats.faces.networks import FaceGraphs, read_face_graphs
-from facestats.faces.openvino_networks import CompiledNetworks, OpenVinoNetworks
+from facestats.landmarks.engine import LandmarkEngine
+from facestats.landmarks.golden import GOLDEN_LIMIT, read_golden_face
+from facestats.landmarks.mediapipe_engine import MediaPipeEngine
+from facestats.landmarks.network_engine import NetworkEngine
+from facestats.landmarks.networks import FaceGraphs, read_face_graphs
+from facestats.landmarks.openvino_networks import CompiledNetworks, OpenVinoNetworks
 from facestats.models.configuration import RepositoryError
 
 LandmarkChoice = Literal["auto", "openvino", "mediapipe"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.faces.networks import DETECTOR_SIDE, MESH_SIDE, FaceGraphs
+from facestats.landmarks.networks import DETECTOR_SIDE, MESH_SIDE, FaceGraphs
 
 _BATCHES = (2, 1)
 """Numbers of pictures that the networks are compiled for, largest first: the second pass looks at two."""

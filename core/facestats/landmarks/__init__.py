@@ -1,0 +1,1 @@
+"""Where the landmarks of a picture's faces are, by engines that compute the same."""
