@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -168,11 +169,9 @@ def passes(paths: list[tuple[str, str]], asked: str) -> bool:
 
 
 def test_the_ingress_passes_what_callers_need_and_no_metrics(rendered: dict[tuple[str, str], Manifest]) -> None:
-    from facestats_gateway.app import create_app
-
     paths = ingress_paths(rendered)
-    inner = {"/metrics", "/healthz", "/readyz"}
-    described = set(create_app().openapi()["paths"])
+    inner = {"/metrics", "/healthz"}
+    described = set(documented_paths())
     assert inner < described
     for path in described - inner | {
         "/",
@@ -185,6 +184,21 @@ def test_the_ingress_passes_what_callers_need_and_no_metrics(rendered: dict[tupl
         assert passes(paths, path), path
     for path in inner | {"/metrics/"}:
         assert not passes(paths, path), path
+
+
+def test_the_ingress_passes_what_our_page_asks(rendered: dict[tuple[str, str], Manifest], root: Path) -> None:
+    scripts = " ".join(path.read_text() for path in (root / "gateway" / "facestats_gateway" / "web").rglob("*.js"))
+    quoted = {f"/{text.lstrip('/')}" for text in re.findall(r"""["'`]([\w/-]+)[?"'`$]""", scripts)}
+    asked = quoted & set(documented_paths())
+    assert {"/v1/score", "/v1/model", "/readyz"} <= asked
+    for path in asked:
+        assert passes(ingress_paths(rendered), path), path
+
+
+def documented_paths() -> list[str]:
+    from facestats_gateway.app import create_app
+
+    return list(create_app().openapi()["paths"])
 
 
 def test_the_ingress_undercuts_no_limit(rendered: dict[tuple[str, str], Manifest]) -> None:
