@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facestats.images.warping import warp
+
 CROP_SIDE = 512
 """Side of the aligned crop, pixels; CLIP's resize to 224 follows."""
 
@@ -32,23 +34,12 @@ def aligned_crop(rgb: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray
         [512, 512, 3] uint8.
     """
     centre, x_axis = _oriented_square(points[:, :2])
-    side = 2.0 * float(np.hypot(*x_axis))
-    shrink = CROP_SIDE / side
-    if shrink < 0.5:
-        # Bilinear sampling would skip pixels: reduce by area first, to twice the crop's resolution.
-        factor = 2.0 * shrink
-        size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
-        scale = np.array([size[0] / rgb.shape[1], size[1] / rgb.shape[0]])
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-        centre, x_axis = centre * scale, x_axis * scale
     y_axis = np.array([-x_axis[1], x_axis[0]])
     corners = np.array([centre - x_axis - y_axis, centre + x_axis - y_axis, centre - x_axis + y_axis], np.float32)
     # Pixel centres lie at integers for OpenCV, at halves for the square's corners.
     target = np.array([[0, 0], [CROP_SIDE, 0], [0, CROP_SIDE]], np.float32) - 0.5
-    matrix = cv2.getAffineTransform(corners - 0.5, target)
-    border = cv2.BORDER_REFLECT_101
-    warped = cv2.warpAffine(rgb, matrix, (CROP_SIDE, CROP_SIDE), flags=cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(warped, np.uint8)
+    matrix = np.asarray(cv2.getAffineTransform(corners - 0.5, target), np.float64)
+    return warp(rgb, matrix, (CROP_SIDE, CROP_SIDE), border_mode=cv2.BORDER_REFLECT_101)
 
 
 def _oriented_square(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -37,6 +37,9 @@ def warp(
         height, width = rgb.shape[:2]
         small = (max(1, round(width * 2 * scale)), max(1, round(height * 2 * scale)))
         rgb = np.asarray(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), np.uint8)
-        matrix = matrix * [width / small[0], height / small[1], 1.0]
+        wider, higher = width / small[0], height / small[1]
+        # Pixel centres lie at integers: where a reduced pixel's centre was in the photo depends on both sizes.
+        centre = matrix @ [(wider - 1) / 2, (higher - 1) / 2, 1.0]
+        matrix = np.column_stack([matrix[:, 0] * wider, matrix[:, 1] * higher, centre])
     warped = cv2.warpAffine(rgb, matrix, size, flags=interpolation, borderMode=border_mode, borderValue=border_colour)
     return np.asarray(warped, np.uint8)

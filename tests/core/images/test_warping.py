@@ -23,6 +23,18 @@ def test_shrinking_averages_all_pixels() -> None:
     assert abs(shrunk.mean() - 30) < 3
 
 
+def test_a_photo_reduced_first_lands_where_the_matrix_says() -> None:
+    rows, columns = np.indices((960, 1200))
+    spot = 250 * np.exp(-(((columns - 600) / 90) ** 2) - ((rows - 360) / 90) ** 2)
+    photo = np.repeat(spot[..., np.newaxis], 3, axis=2).astype(np.uint8)
+    for scale in (0.3, 0.11, 0.05):
+        shift = np.array([7.0, 3.0])
+        shrunk = warp(photo, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), (400, 300))[..., 0].astype(float)
+        rows, columns = np.indices(shrunk.shape)
+        found = np.array([(columns * shrunk).sum(), (rows * shrunk).sum()]) / shrunk.sum()
+        np.testing.assert_allclose(found, scale * np.array([600, 360]) + shift, atol=0.05)
+
+
 def test_outside_the_photo_is_the_border_colour() -> None:
     photo = np.full((10, 10, 3), 255, np.uint8)
     framed = warp(
