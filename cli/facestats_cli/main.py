@@ -6,6 +6,7 @@ Parts name their commands in ``pyproject.toml``, so this package imports none of
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
@@ -31,8 +32,8 @@ class InstalledCommands(TyperGroup):
         self.commands.update(names)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, sorted."""
-        return sorted(_registered())
+        """Names of those whose part is installed, sorted: an image may carry some parts only."""
+        return sorted(installed_commands())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Imports one; ``None`` where there is none of that name."""
@@ -54,8 +55,12 @@ class InstalledCommands(TyperGroup):
 
 
 def installed_commands() -> dict[str, Any]:
-    """Every command by its name, loaded."""
-    return {name: _load(point) for name, point in sorted(_registered().items())}
+    """Every command whose part is installed by its name, loaded."""
+    found = {}
+    for name, point in sorted(_registered().items()):
+        with suppress(ModuleNotFoundError):
+            found[name] = _load(point)
+    return found
 
 
 @cache

@@ -11,17 +11,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_EXTRA_INDEX_URL=${TOR
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
-WORKDIR /opt/facestats
-COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+WORKDIR /source
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY core core
-COPY gateway gateway
 COPY cli cli
 COPY export export
 COPY local_triton local_triton
 COPY model_repository model_repository
 COPY examples examples
-RUN pip install -c constraints.txt --editable '.[export]' \
-    && facestats export --weights "${WEIGHTS}" --regressor "${REGRESSOR}" --precision "${PRECISION}" --output model_repository
+RUN pip install -c constraints.txt '.[export]' \
+    && facestats export --weights "${WEIGHTS}" --regressor "${REGRESSOR}" --precision "${PRECISION}" --output /opt/facestats/model_repository
 
 FROM python:3.11-slim-bookworm AS build
 
@@ -29,12 +28,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY core core
 COPY gateway gateway
 COPY cli cli
 COPY export export
 COPY local_triton local_triton
+COPY model_repository model_repository
+COPY examples examples
 # hadolint ignore=DL3013
 RUN pip install -c constraints.txt '.[triton]' && pip uninstall --yes jax jaxlib
 

@@ -11,18 +11,17 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home facestats
-WORKDIR /opt/facestats
-COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+WORKDIR /source
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY core core
-COPY gateway gateway
 COPY cli cli
 COPY export export
 COPY local_triton local_triton
 COPY model_repository model_repository
 COPY examples examples
-# Editable: the export reads the tracked configurations beside its sources. The volumes' mount points must exist with
-# the job's owner, because a new named volume takes both from them.
-RUN pip install -c constraints.txt --editable '.[export]' \
+# The wheel carries the model repository. The volumes' mount points must exist with the job's owner, because a new named
+# volume takes both from them.
+RUN pip install -c constraints.txt '.[export]' \
     && mkdir -p /models /weights \
     && chown 10001:10001 /models /weights
 

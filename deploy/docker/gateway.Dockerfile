@@ -6,12 +6,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv /opt/facestats
 ENV PATH=/opt/facestats/bin:$PATH
-COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE THIRD_PARTY_NOTICES.md ./
 COPY core core
 COPY gateway gateway
 COPY cli cli
-COPY export export
-COPY local_triton local_triton
+# The wheel that is built here holds these parts: neither the export nor the container-free Triton.
 # MediaPipe declares jax, which Face Mesh never imports: 350 MB of an image that is pulled often.
 RUN pip install -c constraints.txt . && pip uninstall --yes jax jaxlib
 
