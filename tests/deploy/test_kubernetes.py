@@ -188,7 +188,7 @@ def test_the_ingress_passes_what_callers_need_and_no_metrics(rendered: dict[tupl
 
 def test_the_ingress_passes_what_our_page_asks(rendered: dict[tuple[str, str], Manifest], root: Path) -> None:
     scripts = " ".join(path.read_text() for path in (root / "gateway" / "facestats_gateway" / "web").rglob("*.js"))
-    quoted = {f"/{text.lstrip('/')}" for text in re.findall(r"""["'`]([\w/-]+)[?"'`$]""", scripts)}
+    quoted = {f"/{text.lstrip('/')}" for text in re.findall(r"""(?:send|fetch\w*)\(["'`]([\w/-]+)[?"'`$]""", scripts)}
     asked = quoted & set(documented_paths())
     assert {"/v1/score", "/v1/model", "/readyz"} <= asked
     for path in asked:
