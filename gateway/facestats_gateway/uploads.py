@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facestats.problems import Problem
+from facestats.scoring.admission import kept_work
 from facestats.scoring.drain import DrainRate
 from facestats_gateway.request_body import declared_length
 
@@ -14,7 +17,7 @@ _SMALLEST_CHARGE = 64 * 1024
 
 
 class UploadLimits:
-    """ASGI middleware: charges every body to one budget of bytes until its request is answered.
+    """ASGI middleware: charges every body to one budget of bytes until its request is answered and its work is done.
 
     A declared ``Content-Length`` is charged before the first byte is read, an undeclared body as it arrives. Reading
     past the budget or the time limit raises a ``Problem`` in whoever reads the body.
@@ -38,12 +41,22 @@ class UploadLimits:
             await self._app(scope, receive, send)
             return
         upload = _Upload(self, receive, _declared_length(scope), self._seconds)
-        try:
-            await self._app(scope, upload.receive, send)
-        finally:
-            if upload.charged:
-                self.bytes_in_flight -= upload.charged
-                self._drain.end(upload.charged)
+        with kept_work() as works:
+            try:
+                await self._app(scope, upload.receive, send)
+            finally:
+                going_on = [work for work in works if not work.done()]
+                if going_on:
+                    # A thread that decodes for a caller who has gone still holds the bytes.
+                    ended = asyncio.gather(*going_on, return_exceptions=True)
+                    ended.add_done_callback(lambda _: self._give_back(upload.charged))
+                else:
+                    self._give_back(upload.charged)
+
+    def _give_back(self, charged: int) -> None:
+        if charged:
+            self.bytes_in_flight -= charged
+            self._drain.end(charged)
 
     def charge(self, size: int, held: int) -> None:
         """Takes bytes from the budget; one upload always fits.

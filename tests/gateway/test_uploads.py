@@ -9,6 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from facestats.deadline import Deadline
+from facestats.problems import Problem
+from facestats.scoring.admission import Admission
 from facestats_gateway.problem_response import install_problem_handlers
 from facestats_gateway.uploads import UploadLimits
 
@@ -78,3 +81,29 @@ async def test_bytes_in_flight_are_bounded_and_given_back(declared: bool) -> Non
 async def test_a_single_upload_larger_than_the_budget_still_fits() -> None:
     app, _ = app_with_limits(100_000, 30)
     assert (await send(app, b"x" * 250_000)).text == "250000"
+
+
+async def test_bytes_are_held_as_long_as_the_work_on_them_goes_on() -> None:
+    app, limits = app_with_limits(10**6, 30)
+    admission, work = Admission(2, 10**9), asyncio.get_running_loop().create_future()
+
+    @app.post("/late")
+    async def late(request: Request) -> Response:
+        await request.body()
+
+        async def measure() -> None:
+            async with admission.admit(1, Deadline(30)) as permit:
+                permit.keep_until_done(work)
+                raise Problem("deadline-exceeded", "Too late.")
+
+        await asyncio.create_task(measure())
+        raise AssertionError
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.post("/late", content=b"x" * 200_000)).status_code == 504
+        assert (limits().bytes_in_flight, admission.requests) == (200_000, 1)
+        work.set_exception(ValueError("damaged"))
+        # The callbacks of the work, and those of what waits for it.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert (limits().bytes_in_flight, admission.requests) == (0, 0)

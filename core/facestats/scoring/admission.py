@@ -6,12 +6,26 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from facestats.deadline import Deadline
 from facestats.problems import Problem
 from facestats.scoring.drain import DrainRate
+
+_kept_work: ContextVar[list[asyncio.Future[Any]] | None] = ContextVar("kept_work", default=None)
+
+
+@contextlib.contextmanager
+def kept_work() -> Iterator[list[asyncio.Future[Any]]]:
+    """Collects what permits inside the block are tied to, for other budgets that such work uses up as well."""
+    work: list[asyncio.Future[Any]] = []
+    token = _kept_work.set(work)
+    try:
+        yield work
+    finally:
+        _kept_work.reset(token)
 
 
 class Permit:
@@ -27,6 +41,9 @@ class Permit:
             work: A thread that decodes, or a request that Triton has queued.
         """
         self._work = work
+        collected = _kept_work.get()
+        if collected is not None:
+            collected.append(work)
 
     def release(self, give_back: Callable[[], None]) -> None:
         """Gives the room back now, or when the work that is still going on is done."""
