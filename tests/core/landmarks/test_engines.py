@@ -199,7 +199,7 @@ engines = settings.landmark_engines()
 measurer = FaceMeasurer(1, settings.image_limits, 2, "metrics", engines)
 measurer.warm_up()
 data = Path(sys.argv[2]).read_bytes()
-photo = measurer.measure_photo(data, ScoreOptions(), Deadline(60), time.perf_counter())
+photo = measurer.measure_photo(measurer.open(data), ScoreOptions(), Deadline(60), time.perf_counter())
 measurer.close()
 print(engines.name, len(photo.faces), sorted(name for name in sys.modules if name.split(".")[0] == "mediapipe"))
 """
