@@ -20,6 +20,7 @@ from facestats.holistic.triton_targets import parse_triton_urls
 from facestats.images.settings import PhotoSettings
 from facestats.landmarks.engines import LandmarkChoice, LandmarkEngines, choose_graphs, engines_of
 from facestats.machine import default_threads
+from facestats.places import default_repository
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.interval import load_repeatability
 from facestats.scoring.receipt import Design
@@ -103,8 +104,9 @@ class MeasuringSettings(SettingsGroup):
         "own graph; `auto`: OpenVINO where the networks are exported and it is installed.",
     )
     face_networks: Path = Field(
-        Path("model_repository"),
-        description="The model repository, or another folder, that `face_detector` and `face_mesh` were exported to.",
+        default_factory=default_repository,
+        description="The model repository, or another folder, that `face_detector` and `face_mesh` were exported to "
+        "(default: the commands' own).",
     )
 
     def landmark_engines(self) -> LandmarkEngines:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from facestats.images.imaging import decode_image
 from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 from facestats.landmarks.networks import DETECTOR, MESH, FaceGraphs
+from facestats.places import example_photo
 from facestats_export.facenets.golden import with_golden_face
 from facestats_export.facenets.networks import face_graphs
 from facestats_export.facenets.parity import LandmarkComparison, compare_landmarks
-from facestats_export.photos import EXAMPLE
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def prove_networks(photos: Sequence[bytes]) -> ProvedNetworks:
     Raises:
         ExportError: MediaPipe is not installed, or its networks are not the ones known here.
     """
-    example = decode_image(EXAMPLE.read_bytes())
+    example = decode_image(example_photo().read_bytes())
     with closing(MediaPipeEngine()) as reference:
         bare = face_graphs()
         graphs = FaceGraphs(bare.detector, with_golden_face(bare.mesh, example, reference))
