@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facestats.faces.turned import SeenFace, see_faces
 from facestats.geometry.anatomy import SHAPE_LANDMARKS
 from facestats.geometry.canonical import eye_line_angle
 from facestats.geometry.capture import Capture, CaptureMode
@@ -23,12 +24,12 @@ _CROP_MARGIN = 2.0
 
 
 def capture(engine: LandmarkEngine, rgb: NDArray[np.uint8], mode: CaptureMode) -> Capture | None:
-    """Captures the largest face of an upright photo, or returns None where there is none.
+    """Captures the largest face of a photo, or returns None where there is none.
 
     Args:
         engine: This thread's. One that finds a single face finds the one it is surest of, which then counts as the
             largest.
-        rgb: [H, W, 3] uint8, upright.
+        rgb: [H, W, 3] uint8.
         mode: ``stable`` (three looks) or ``fast`` (one).
     """
     captures = capture_all(engine, rgb, mode, max_faces=1)
@@ -36,33 +37,33 @@ def capture(engine: LandmarkEngine, rgb: NDArray[np.uint8], mode: CaptureMode) -
 
 
 def capture_all(engine: LandmarkEngine, rgb: NDArray[np.uint8], mode: CaptureMode, max_faces: int) -> list[Capture]:
-    """Captures up to ``max_faces`` faces of an upright photo, largest first.
+    """Captures up to ``max_faces`` faces of a photo, largest first; the photo may lie on its side or head.
 
     Args:
         engine: This thread's; it finds at most its own ``max_faces``.
-        rgb: [H, W, 3] uint8, upright.
+        rgb: [H, W, 3] uint8.
         mode: ``stable`` (one look, and two more for each face) or ``fast`` (one look).
         max_faces: Most faces returned.
     """
-    height, width = rgb.shape[:2]
     rgb = np.ascontiguousarray(rgb)
-    (found,) = engine.detect([rgb])
-    largest_first = sorted(found, key=lambda face: -_box_area(face.landmarks * [width, height, 0]))
-    captures = [_capture_face(engine, rgb, face.landmarks, mode) for face in largest_first[:max_faces]]
-    return [replace(captured, faces_found=len(found)) for captured in captures]
+    seen = see_faces(engine, rgb, max_faces)
+    captures = [_capture_face(engine, rgb, face, mode) for face in seen[:max_faces]]
+    return [replace(captured, faces_found=len(seen)) for captured in captures]
 
 
-def _capture_face(
-    engine: LandmarkEngine, rgb: NDArray[np.uint8], first: NDArray[np.float64], mode: CaptureMode
-) -> Capture:
+def _capture_face(engine: LandmarkEngine, rgb: NDArray[np.uint8], face: SeenFace, mode: CaptureMode) -> Capture:
     height, width = rgb.shape[:2]
+    first = face.on_photo(width, height)
+    turns = face.view.turns
     if mode == "stable":
         to_crop = upright_crop_matrix(first[:, :2] * [width, height])
         landmarks = _second_pass(engine, warp(rgb, to_crop, (CROP_SIDE, CROP_SIDE)))
         if landmarks is not None:
             to_photo = np.asarray(cv2.invertAffineTransform(to_crop), np.float64)
-            return Capture(landmarks, CROP_SIDE, CROP_SIDE, first, width, height, mode, to_photo)
-    return Capture(first, width, height, first, width, height, mode, np.eye(2, 3, dtype=np.float64))
+            return Capture(landmarks, CROP_SIDE, CROP_SIDE, first, width, height, mode, to_photo, turns)
+    view_height, view_width = face.view.rgb.shape[:2]
+    to_photo = face.view.to_photo()
+    return Capture(face.landmarks, view_width, view_height, first, width, height, mode, to_photo, turns)
 
 
 def upright_crop_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,7 +104,3 @@ def _central_face(faces: list[FoundFace]) -> NDArray[np.float64] | None:
 def _distance_from_centre(face: NDArray[np.float64]) -> float:
     points = face[:SHAPE_LANDMARKS, :2]
     return float(np.abs((points.min(0) + points.max(0)) / 2 - 0.5).max())
-
-
-def _box_area(points: NDArray[np.float64]) -> float:
-    return float(np.prod(np.ptp(points[:SHAPE_LANDMARKS, :2], axis=0)))

@@ -16,6 +16,7 @@ from facestats.faces.captures import capture_all
 from facestats.faces.conditions import Conditions, examine
 from facestats.faces.options import ScoreOptions
 from facestats.faces.overlay import draw_overlay, encode_overlay
+from facestats.faces.turned import View
 from facestats.geometry import Capture, Geometry, GeometryDesign, GeometryError, measure
 from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import OpenedImage, open_image
@@ -148,7 +149,7 @@ class FaceMeasurer:
         deadline.check()
         faces = self._measure_faces(rgb, captures, options)
         if options.crop == "full":
-            pixels = clip_pixels(rgb)[np.newaxis]
+            pixels = clip_pixels(View.of(rgb, faces[0].capture.turns).rgb)[np.newaxis]
         else:
             pixels = np.stack([clip_pixels(aligned_crop(rgb, face.capture.photo_points())) for face in faces])
         clock.lap("geometry")
