@@ -162,9 +162,9 @@ async def score_of_person(
         max_parts=settings.max_person_photos,
         max_body_bytes=settings.max_batch_bytes,
     )
-    await service.access.charge(caller, len(images) - 1)
-    person = score_person(service.scorer, images, options, deadline)
-    return json_response(await unless_disconnected(request, person))
+    await service.access.charge(caller, len(images))
+    document = await unless_disconnected(request, score_person(service.scorer, images, options, deadline))
+    return await asyncio.to_thread(json_response, document) if options.large_answer else json_response(document)
 
 
 @router.get("/v1/model", response_model=ModelCardDocument, tags=["model"])

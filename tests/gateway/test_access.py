@@ -104,6 +104,18 @@ async def test_more_photos_than_the_rate_ever_allows_are_refused_for_good_and_co
         assert refused.status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "photos"),
+    [("/v1/score", "image", 1), ("/v1/score/batch", "images", 2), ("/v1/score/person", "images", 2)],
+)
+async def test_every_route_is_charged_for_the_photos_it_takes(face: bytes, path: str, field: str, photos: int) -> None:
+    async with running_app(rate_limit="4/hour") as (client, _):
+        for _ in range(4 // photos):
+            answer = await client.post(f"{path}?capture=fast", files=[(field, ("a.jpg", face))] * photos)
+            assert answer.status_code == 200, answer.text
+        assert (await client.post("/v1/score", files={"image": face})).status_code == 429
+
+
 async def test_what_is_refused_for_load_costs_no_quota(face: bytes) -> None:
     async with running_app(rate_limit="1/hour", max_requests_in_flight=1) as (client, service):
         async with service.admission.admit(1, Deadline(60)):
