@@ -5,28 +5,43 @@ from __future__ import annotations
 import base64
 import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal, TypeVar
 
-import httpx
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from facestats.errors import FaceStatsError
 from facestats.faces.options import Crop
 from facestats.geometry import CaptureMode, Sex
-from facestats.loopback import is_loopback
-from facestats.problems import PROBLEM_URN
 from facestats_cli.failure import say_failure
+from facestats_cli.score_tables import print_person, print_photo
+from facestats_client import AddressError, FaceStatsClient, ProblemError, ScoreOptions, ServiceUnreachableError
+from facestats_client.results import Answer, ScoreResult
+
+NEXT_STEPS = {
+    "unauthorized": "Give it with --api-key or FACESTATS_API_KEY.",
+    "triton-unavailable": "On the machine that serves, `facestats doctor` looks for the cause.",
+    "overloaded": "Try again in a moment.",
+}
+"""What a caller of this command can do about a problem, where the service's own words do not know."""
+
+_Result = TypeVar("_Result", bound=Answer)
+
+_PATIENCE = 60.0
+"""Seconds an answer may take."""
 
 
 def score(
     paths: Annotated[list[Path], typer.Argument(help="Image files.", metavar="PATH...")],
     url: Annotated[str, typer.Option(envvar="FACESTATS_URL", help="The gateway.")] = "http://127.0.0.1:8080",
     json: Annotated[bool, typer.Option("--json", help="Print the responses as JSON, one line a photo.")] = False,
+    person: Annotated[
+        bool, typer.Option("--person", help="The photos show one person: one score for all of them.")
+    ] = False,
+    faces: Annotated[Literal["largest", "all"], typer.Option(help="Which faces of a photo.")] = "largest",
     overlay: Annotated[
         Path | None, typer.Option(help="Folder for pictures with the measured lines; none there is overwritten.")
     ] = None,
@@ -37,132 +52,77 @@ def score(
 ) -> None:
     """Prints each photo's score, its two halves and its measurements."""
     console = Console(markup=False, highlight=False)
-    parameters: dict[str, str] = {"crop": crop, "capture": capture}
-    if sex is not None:
-        parameters["sex"] = sex
+    if person and (overlay is not None or faces == "all"):
+        raise FaceStatsError(
+            "--person takes the largest face of each photo and draws none: leave out --overlay, --faces."
+        )
     if overlay is not None:
-        parameters["include"] = "overlay"
         try:
             overlay.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FaceStatsError(f"{overlay} cannot be a folder for pictures ({error.strerror}).") from None
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    options = ScoreOptions(crop, faces, sex, capture, ("overlay",) if overlay is not None else ())
     try:
-        client = httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url))
-    except httpx.InvalidURL as error:
-        raise FaceStatsError(
-            f"'{url}' is no address ({error}); give the gateway's, such as http://127.0.0.1:8080."
-        ) from None
+        client = FaceStatsClient(url, api_key=api_key, timeout=_PATIENCE, retries=0)
+    except AddressError as error:
+        raise FaceStatsError(str(error)) from None
     failures = 0
     with client:
+        if person:
+            together = _asked(lambda: client.score_person(paths, options), f"{len(paths)} photos together")
+            if together is None:
+                raise typer.Exit(1)
+            if json:
+                _print_json(together, paths=[str(path) for path in paths])
+            else:
+                print_person(console, paths, together)
+            return
         for path in paths:
-            try:
-                document = request_score(client, path, parameters)
-            except ScoreError as error:
+            result = _asked(lambda path=path: client.score(path, options), str(path))  # type: ignore[misc]
+            if result is None:
                 failures += 1
-                say_failure(f"{path}: {error}")
                 continue
             if overlay is not None:
-                written = write_overlay(document, overlay, path.stem)
-                print(f"{path}: {written}", file=sys.stderr)
+                print(f"{path}: {write_overlay(result, overlay, path.stem)}", file=sys.stderr)
             if json:
-                print(orjson.dumps({"path": str(path), **document}).decode())
+                _print_json(result, path=str(path))
             else:
-                print_table(console, path, document)
+                print_photo(console, path, result)
     if failures:
         raise typer.Exit(1)
 
 
-NEXT_STEPS = {
-    "unauthorized": "Give it with --api-key or FACESTATS_API_KEY.",
-    "triton-unavailable": "On the machine that serves, `facestats doctor` looks for the cause.",
-    "overloaded": "Try again in a moment.",
-}
-"""What a caller of this command can do about a problem, where the service's own words do not know."""
-
-
-class ScoreError(Exception):
-    """One photo could not be scored; the message is one sentence."""
-
-
-def request_score(client: httpx.Client, path: Path, parameters: dict[str, str]) -> dict[str, Any]:
-    """Asks the gateway for one photo's score.
-
-    Raises:
-        ScoreError: The file cannot be read, the gateway cannot be reached, or it answered with a problem.
-    """
+def _asked(ask: Callable[[], _Result], of: str) -> _Result | None:
+    """The answer, or ``None`` when it was said why there is none."""
     try:
-        data = path.read_bytes()
+        return ask()
     except OSError as error:
-        raise ScoreError(f"cannot be read ({error.strerror}).") from None
-    try:
-        answer = client.post("/v1/score", params=parameters, files={"image": (path.name, data)})
-    except httpx.TransportError as error:
-        raise ScoreError(
-            f"no answer from {client.base_url} ({error}); is it running? Start it with `facestats up`."
-        ) from None
-    if answer.status_code != 200:
-        raise ScoreError(problem_sentence(answer))
-    document: dict[str, Any] = answer.json()
-    return document
+        name = f"{error.filename}: " if error.filename is not None and str(error.filename) != of else ""
+        say_failure(f"{of}: {name}cannot be read ({error.strerror}).")
+    except ServiceUnreachableError as error:
+        say_failure(f"{of}: no answer ({error}). Start it with `facestats up`.")
+    except ProblemError as problem:
+        if not problem.code:
+            say_failure(f"{of}: the service answered {problem.status}; is it a FaceStats gateway?")
+        else:
+            say_failure(f"{of}: {problem.detail} {NEXT_STEPS.get(problem.code, '')}".rstrip())
+    return None
 
 
-def problem_sentence(answer: httpx.Response) -> str:
-    """What a problem document says, or the status where there is none."""
-    if "json" not in answer.headers.get("content-type", ""):
-        return f"the service answered {answer.status_code}; is {answer.url.copy_with(path='/')} a FaceStats gateway?"
-    document = answer.json()
-    step = NEXT_STEPS.get(str(document.get("type", "")).removeprefix(PROBLEM_URN), "")
-    return f"{document.get('detail', answer.text)} {step}".rstrip()
-
-
-def write_overlay(document: dict[str, Any], folder: Path, stem: str) -> Path:
+def write_overlay(result: ScoreResult, folder: Path, stem: str) -> Path:
     """Writes the first face's picture with the measured lines, beside those that are there, and returns where.
 
     Raises:
-        typer.Exit: It cannot be written; it has said why.
+        FaceStatsError: It cannot be written.
     """
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     path = next(path for name in names if not (path := folder / f"{name}.jpg").exists())
     try:
-        path.write_bytes(base64.b64decode(document["faces"][0]["overlay"].partition(",")[2]))
+        path.write_bytes(base64.b64decode((result.face.overlay or "").partition(",")[2]))
     except OSError as error:
         raise FaceStatsError(f"{path} cannot be written ({error.strerror}).") from None
     return path
 
 
-def print_table(console: Console, path: Path, document: dict[str, Any]) -> None:
-    """Prints one photo's answer for a person."""
-    for face in document["faces"]:
-        geometric, holistic = face["geometric"], face["holistic"]
-        console.print(
-            Text.assemble(
-                *("\n", (str(path), "bold"), "  score ", (_points(face["score"]), "bold"), " = "),
-                f"{face['blend']['geometric']:g} x geometric {_points(geometric['score'])} + ",
-                f"{face['blend']['holistic']:g} x holistic {_points(holistic and holistic['score'])}",
-            )
-        )
-        quality = face["quality"]
-        console.print(f"reliability {quality['reliability']:.0f} ({quality['level']})", style="dim")
-        for warning in quality["warnings"]:
-            console.print(f"! {warning}", style="yellow")
-        table = Table(box=None, pad_edge=False)
-        for heading in ("group", "metric", "value", "unit", "score", "percentile"):
-            table.add_column(heading, justify="right" if heading in ("value", "score", "percentile") else "left")
-        for metric in geometric["metrics"]:
-            value = metric["reason"] if metric["value"] is None else f"{metric['value']:.4g}"
-            table.add_row(
-                metric["group"],
-                metric["title"],
-                value,
-                metric["unit"],
-                _points(metric["score"]),
-                _points(metric["percentile"]),
-            )
-        console.print(table)
-    for notice in document["notices"]:
-        console.print(notice, style="bold yellow")
-
-
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _print_json(answer: Answer, **first: object) -> None:
+    print(orjson.dumps({**first, **answer.model_dump(mode="json")}).decode())

@@ -60,6 +60,10 @@ def client_arguments(url: str, api_key: str | None, timeout: float, retries: int
     """
     if not url.startswith(("http://", "https://")):
         raise AddressError(f"'{url}' is no address of the service: it begins with http:// or https://, as http://{url}")
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise AddressError(f"'{url}' is no address of the service: {error}") from None
     headers = {"Accept": "application/json", "User-Agent": "facestats-client"}
     if api_key is not None:
         headers["Authorization"] = f"Bearer {api_key}"

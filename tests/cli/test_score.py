@@ -45,10 +45,15 @@ def test_table_has_the_score_its_halves_and_every_metric(stack: Stack, example_p
     result = score(example_path, url=stack.url)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
+    # Untrained weights are not a score: the geometric half leads, and the blend is a demonstration.
+    assert f"geometric score {face['geometric']['score']:.1f}" in lines[1]
+    interval = face["geometric"]["interval"]
+    assert f"({interval['low']:.0f} to {interval['high']:.0f})" in lines[1]
+    assert lines[2].startswith("only as a demonstration")
     assert (
         f"score {face['score']:.1f} = 0.6 x geometric {face['geometric']['score']:.1f}"
         f" + 0.4 x holistic {face['holistic']['score']:.1f}"
-    ) in lines[1]
+    ) in lines[2]
     for metric in face["geometric"]["metrics"]:
         (row,) = (line for line in lines if metric["title"] in line and line.startswith(metric["group"]))
         assert f"{metric['score']:.1f}" in row
@@ -64,6 +69,20 @@ def test_json_is_the_response_with_the_path(stack: Stack, example_path: Path) ->
     assert {"faces", "model", "notices", "timing_ms"} <= set(answers[0])
     assert answers[0]["faces"][0]["geometric"]["sex"] == "male"
     assert answers[0]["faces"][0]["holistic"]["crop"] == "full"
+
+
+@pytest.mark.integration
+def test_photos_of_one_person_are_one_score(stack: Stack, example_path: Path, nobody: Path) -> None:
+    answer = json.loads(score(example_path, example_path, nobody, "--person", "--json", url=stack.url).stdout)
+    assert answer["paths"] == [str(example_path), str(example_path), str(nobody)]
+    assert [photo["used"] for photo in answer["photos"]] == [True, True, False]
+    shown = score(example_path, example_path, nobody, "--person", url=stack.url)
+    assert shown.returncode == 0, shown.stderr
+    assert f"2 photos together  geometric score {answer['geometric']['score']:.1f}" in shown.stdout
+    assert "No face was" in shown.stdout
+    alone = score(nobody, nobody, "--person", url=stack.url)
+    assert alone.returncode == 1
+    assert "None of the 2 photos supports a score" in alone.stderr
 
 
 @pytest.mark.integration
@@ -106,14 +125,15 @@ def test_service_away_is_one_sentence_with_a_next_step(example_path: Path) -> No
     result = score(example_path, url=f"http://127.0.0.1:{port}")
     assert (result.returncode, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
-    assert f"no answer from http://127.0.0.1:{port}" in line
+    assert f"no answer (http://127.0.0.1:{port}" in line
     assert "Start it with `facestats up`" in line
 
 
 def test_wrong_addresses_and_folders_are_one_sentence(example_path: Path, tmp_path: Path) -> None:
     for result, word in (
-        (score(example_path, url="http://127.0.0.1:eighty"), "is no address"),
-        (score(example_path, url="localhost"), "no answer from localhost"),
+        (score(example_path, url="http://127.0.0.1:eighty"), "127.0.0.1:eighty"),
+        (score(example_path, url="localhost"), "localhost"),
+        (score(example_path, example_path, "--person", "--faces", "all", url="http://127.0.0.1:1"), "--person"),
         (score(example_path, "--overlay", example_path, url="http://127.0.0.1:1"), "cannot be a folder"),
     ):
         assert result.returncode == 1
@@ -150,5 +170,4 @@ def test_a_server_that_is_no_gateway_is_told(example_path: Path) -> None:
         thread.join()
         server.server_close()
     assert result.returncode == 1
-    assert "is http://127.0.0.1" in result.stderr
-    assert "a FaceStats gateway?" in result.stderr
+    assert "the service answered 501; is it a FaceStats gateway?" in result.stderr

@@ -77,10 +77,11 @@ def test_two_photos_are_compared_metric_by_metric(visit: Visit, photos: list[Fil
 
 def test_a_face_is_picked_where_several_are_found(visit: Visit, example_path: Path) -> None:
     with Image.open(example_path) as image:
-        # Two of the same size would be sorted by chance.
-        pair = Image.new("RGB", (512 + 380, 512), (200, 200, 200))
-        pair.paste(image, (0, 0))
-        pair.paste(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((380, 380)), (512, 60))
+        portrait = image.crop((120, 0, 360, 240)).convert("RGB")
+    pair = Image.new("RGB", (760, 320), (128, 128, 128))
+    # Two of the same size would be sorted by chance.
+    pair.paste(portrait.resize((320, 320)), (40, 0))
+    pair.paste(portrait.resize((280, 280)), (430, 20))
     answer = visit.score(payload("two.jpg", pair))
     assert answer["faces_found"] == 2
     page = visit.page
