@@ -41,7 +41,7 @@ def print_photo(console: Console, path: Path, result: ScoreResult) -> None:
 def print_person(console: Console, paths: Sequence[Path], result: PersonResult) -> None:
     """Prints what several photos of one person say together, and what became of each."""
     holistic = result.holistic
-    blend = _blend_words(result.score, result.blend, result.geometric.score, holistic and holistic.score)
+    blend = _blend_words(result.score, result.blend, result.geometric.score, holistic.score if holistic else None)
     name = f"{sum(photo.used for photo in result.photos)} photos together"
     if result.model.weights == "untrained":
         console.print(_geometric_first(name, result.geometric.score, result.geometric.interval, blend))
@@ -66,7 +66,7 @@ def _headline(name: str, face: Face, untrained: bool) -> Text:
     if face.quality.level == "poor":
         said = f"geometric {_points(geometric.score)}, not to be relied on"
         return Text.assemble("\n", (name, "bold"), "  no score: this photo does not support one (", said, ")")
-    blend = _blend_words(face.score, face.blend, geometric.score, holistic and holistic.score)
+    blend = _blend_words(face.score, face.blend, geometric.score, holistic.score if holistic else None)
     if untrained:
         return _geometric_first(name, geometric.score, geometric.interval, blend)
     return Text.assemble("\n", (name, "bold"), "  score ", blend, _range(face.interval))
