@@ -189,8 +189,9 @@ def check_triton(stage: Stage) -> None:
         f"pixels = clip_pixels(decode_image(pathlib.Path('{PHOTO}').read_bytes()));"
         "assert pixels.shape == (224, 224, 3) and pixels.std() > 10;"
         "import facestats.scoring.served; from facestats.faces.measurer import FaceMeasurer;"
-        "from facestats.settings import ScoringSettings; settings = ScoringSettings();"
-        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry);"
+        "from facestats.settings import ScoringSettings; settings = ScoringSettings(); import openvino;"
+        "engines = settings.landmark_engines();"
+        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry, engines);"
         'measurer.warm_up(); measurer.close()"'
     )
 

@@ -136,9 +136,9 @@ def test_the_real_triton_knows_every_option_of_the_images_command(root: Path) ->
         assert option in (answer.stdout + answer.stderr).split(), option
 
 
-def requirements_of_python_models(root: Path) -> set[str]:
+def requirements_of_python_models(root: Path) -> list[Requirement]:
     lines = (root / "deploy" / "docker" / "triton-requirements.txt").read_text().splitlines()
-    return {canonicalize_name(line) for line in lines if not line.startswith("#")}
+    return [Requirement(line) for line in lines if not line.startswith("#")]
 
 
 def test_the_python_models_requirements_are_the_projects(root: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_python_models_requirements_are_the_projects(root: Path) -> None:
 
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
     pinned = {canonicalize_name(line.split("==")[0]) for line in (root / "constraints.txt").read_text().splitlines()}
-    names = requirements_of_python_models(root)
+    names = {canonicalize_name(requirement.name) for requirement in requirements_of_python_models(root)}
     assert names <= {canonicalize_name(requirement.name) for requirement in map(Requirement, project)}
     assert names <= pinned
     (install,) = (line for line in instructions(root, "triton") if line.startswith("RUN pip install"))
@@ -160,8 +160,9 @@ def test_tritons_python_models_import_only_what_its_image_has(root: Path) -> Non
         "import sys; before = set(sys.modules);"
         "import facestats.images.imaging, facestats.images.preprocessing, facestats.scoring.served;"
         "from facestats.faces.measurer import FaceMeasurer; from facestats.settings import ScoringSettings;"
-        "settings = ScoringSettings();"
-        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry);"
+        "from facestats.landmarks.engines import MediaPipeEngines; import openvino;"
+        "settings = ScoringSettings(); engines = MediaPipeEngines();"
+        "measurer = FaceMeasurer(1, settings.image_limits, settings.max_faces, settings.geometry, engines);"
         "measurer.warm_up(); measurer.close();"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     )
@@ -194,18 +195,20 @@ def modules_of(names: set[str]) -> set[str]:
     return {module for name in names for module in packages()[name]} - shared - ours
 
 
-def with_dependencies(names: set[str]) -> set[str]:
+def with_dependencies(given: list[Requirement]) -> set[str]:
     """These distributions and all they need, but for jax, which the image takes out."""
     needed: set[str] = set()
-    waiting = set(names)
+    waiting = list(given)
     while waiting:
-        name = waiting.pop()
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
         if name in needed or name in ("jax", "jaxlib"):
             continue
         needed.add(name)
         for requirement in map(Requirement, requires(name) or ()):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.add(canonicalize_name(requirement.name))
+            extras = wanted.extras or {""}
+            if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(requirement)
     return needed
 
 
