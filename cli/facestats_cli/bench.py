@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from facestats.errors import FaceStatsError
-from facestats.loopback import is_loopback
 from facestats.places import example_photo
 from facestats_cli.unshipped import require_benchmarks
 
@@ -115,23 +114,16 @@ def _serve(
 
 
 def _measure(served: list[Served], plan: Plan, photo: Path, output: Path, console: Console) -> Report:
-    import httpx
-
     from benchmarks.report import describe_machine, make_report
     from benchmarks.run import Benchmark
     from benchmarks.workload import Workload
+    from facestats_client import FaceStatsClient
 
     machine = describe_machine(len(os.sched_getaffinity(0)))
-    said = {
-        each.precision: httpx.get(
-            f"{each.stack.url}/v1/model", timeout=30, trust_env=not is_loopback(each.stack.url)
-        ).json()
-        for each in served
-    }
-    shown = {
-        precision: {name: str(card[name]) for name in ("weights", "clip", "precision", "calibration")}
-        for precision, card in said.items()
-    }
+    shown = {}
+    for each in served:
+        with FaceStatsClient(each.stack.url) as client:
+            shown[each.precision] = client.model().model_dump(include={"weights", "clip", "precision", "calibration"})
     rounds = Benchmark(served, Workload(photo), plan, output, console.print).rounds()
     return make_report(rounds, machine, shown)
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import numpy as np
 import typer
 from rich.console import Console
@@ -14,7 +13,8 @@ from rich.progress import Progress
 
 from facestats.errors import FaceStatsError
 from facestats.images.suffixes import named_like_an_image
-from facestats.loopback import is_loopback
+from facestats_evaluation.ratings import EvaluationError
+from facestats_evaluation.service import PhotoRefusedError, ScoringService
 
 _REGRESSOR_PREFIX = "sha256:"
 
@@ -35,11 +35,10 @@ def calibrate(
     from facestats_export.calibration import measure_calibration
 
     files = sorted(path for path in images.rglob("*") if path.is_file() and named_like_an_image(path.name))
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    with httpx.Client(base_url=url, timeout=60, headers=headers, trust_env=not is_loopback(url)) as client:
-        regressor = served_regressor(client)
-        raw = measure_raw(client, files, concurrency)
-        if served_regressor(client) != regressor:
+    with ScoringService(url, api_key) as service:
+        regressor = served_regressor(service)
+        raw = measure_raw(service, files, concurrency)
+        if served_regressor(service) != regressor:
             raise FaceStatsError("the served model changed while the photos were measured; run it again.")
     if len(raw) < least:
         raise FaceStatsError(
@@ -52,18 +51,13 @@ def calibrate(
     print(f"'{output}': {len(raw)} faces of {len(files)} files, RAW {min(raw):.3f} to {max(raw):.3f}.")
 
 
-def served_regressor(client: httpx.Client) -> str:
+def served_regressor(service: ScoringService) -> str:
     """``sha256:...`` of the regressor the service runs.
 
     Raises:
         FaceStatsError: The service does not answer, or its regressor is not from a file.
     """
-    try:
-        answer = client.get("/v1/model")
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise FaceStatsError(f"no answer from {client.base_url} ({error}); start it with `facestats up`.") from None
-    regressor = str(answer.json()["regressor"])
+    regressor = service.model().regressor
     if not regressor.startswith(_REGRESSOR_PREFIX):
         raise FaceStatsError(
             f"the service's regressor is {regressor}; a calibration belongs to a checkpoint from a file."
@@ -71,27 +65,25 @@ def served_regressor(client: httpx.Client) -> str:
     return regressor
 
 
-def measure_raw(client: httpx.Client, files: list[Path], concurrency: int) -> list[float]:
+def measure_raw(service: ScoringService, files: list[Path], concurrency: int) -> list[float]:
     """RAW of each file's largest face, aligned as served; files without one are reported and left out.
 
     Raises:
         EvaluationError: The service was busy or away for too long, or answers without the models: then a calibration
             of what was measured so far would be one of fewer photos than were given.
     """
-    from facestats_evaluation.ratings import EvaluationError
-    from facestats_evaluation.service import PhotoRefusedError, ask_patiently
 
     def measure(path: Path) -> float | str:
         try:
-            document = ask_patiently(client, path.name, path.read_bytes(), {"crop": "aligned"})
+            result = service.ask(path.read_bytes())
         except PhotoRefusedError as error:
             return f"{path}: {error}"
         except OSError as error:
             return f"{path}: cannot be read ({error.strerror})."
-        if document.get("degraded"):
+        if result.degraded:
             raise EvaluationError("the service answers without its models, so there is nothing to calibrate.")
-        holistic = document["faces"][0]["holistic"]
-        return f"{path}: no holistic half." if holistic is None else float(holistic["raw"])
+        holistic = result.face.holistic
+        return f"{path}: no holistic half." if holistic is None else holistic.raw
 
     console = Console(markup=False, stderr=True, highlight=False)
     raw: list[float] = []

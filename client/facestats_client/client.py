@@ -39,19 +39,26 @@ class FaceStatsClient:
     Args:
         url: The service, e.g. ``http://127.0.0.1:8080``.
         api_key: Sent as ``Authorization: Bearer``.
-        timeout: Seconds for each try, and at most as many for the waits between all tries together.
+        timeout: Seconds for each try, and unless ``patience`` is given at most as many for all waits between tries.
         retries: Further tries after 429, 503 and lost connections, no sooner than ``Retry-After`` asks; where that is
-            longer than ``timeout``, the problem is raised at once.
+            longer than there is time for, the problem is raised at once.
+        patience: Seconds for all waits between tries, for long jobs; those try again after 502 and 504 too.
 
     Raises:
         AddressError: ``url`` does not begin with ``http://`` or ``https://``.
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        patience: float | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(**client_arguments(self.url, api_key, timeout, retries))
+        self._http = httpx.Client(**client_arguments(self.url, api_key, timeout, retries, patience))
 
     def __enter__(self) -> FaceStatsClient:
         return self
@@ -162,10 +169,16 @@ class AsyncFaceStatsClient:
     """The asynchronous twin of ``FaceStatsClient``: same arguments, same methods, to be awaited."""
 
     def __init__(
-        self, url: str = DEFAULT_URL, *, api_key: str | None = None, timeout: float = 30.0, retries: int = 3
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        patience: float | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(**client_arguments(self.url, api_key, timeout, retries))
+        self._http = httpx.AsyncClient(**client_arguments(self.url, api_key, timeout, retries, patience))
 
     async def __aenter__(self) -> AsyncFaceStatsClient:
         return self

@@ -6,6 +6,8 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 _BUSY = (429, 503)
+_LOST = (502, 504)
+"""A proxy's words for a replica that went, and a request whose time was over: worth another try to who has time."""
 
 
 class PatientTransport(RetryTransport):
@@ -14,14 +16,15 @@ class PatientTransport(RetryTransport):
     Args:
         retries: Further tries.
         patience: Longest wait between two tries, and the longest of all of them together, seconds.
+        insist: Whether to try again after 502 and 504 too.
     """
 
-    def __init__(self, retries: int, patience: float) -> None:
+    def __init__(self, retries: int, patience: float, *, insist: bool = False) -> None:
         retry = Retry(
             total=retries,
             # Scoring changes nothing on the server, so a POST may be repeated.
             allowed_methods=["GET", "POST"],
-            status_forcelist=_BUSY,
+            status_forcelist=_BUSY + _LOST if insist else _BUSY,
             # Not on time-outs: the service may still be working on the first try.
             retry_on_exceptions=[httpx.NetworkError, httpx.RemoteProtocolError],
             backoff_factor=0.25,

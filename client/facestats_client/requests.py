@@ -52,7 +52,9 @@ class ScoreOptions:
         return query
 
 
-def client_arguments(url: str, api_key: str | None, timeout: float, retries: int) -> dict[str, Any]:
+def client_arguments(
+    url: str, api_key: str | None, timeout: float, retries: int, patience: float | None
+) -> dict[str, Any]:
     """Arguments of ``httpx.Client`` and ``httpx.AsyncClient`` alike.
 
     Raises:
@@ -67,7 +69,7 @@ def client_arguments(url: str, api_key: str | None, timeout: float, retries: int
     headers = {"Accept": "application/json", "User-Agent": "facestats-client"}
     if api_key is not None:
         headers["Authorization"] = f"Bearer {api_key}"
-    transport = PatientTransport(retries, timeout)
+    transport = PatientTransport(retries, timeout if patience is None else patience, insist=patience is not None)
     return {"base_url": url, "headers": headers, "timeout": timeout, "transport": transport}
 
 

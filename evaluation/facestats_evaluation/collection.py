@@ -135,7 +135,7 @@ def score_photos(
         if remembered is not None:
             return None, remembered
         try:
-            return key, service.score(photo.filename, data, photo.sex)
+            return key, service.score(data, photo.sex)
         except PhotoRefusedError as refusal:
             return key, refusal
 

@@ -61,7 +61,7 @@ def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
     options.out.mkdir(parents=True, exist_ok=True)
     with ScoringService(options.url, options.api_key) as service:
         model = service.model()
-        cache = AnswerCache(options.out / CACHE_NAME, receipt=str(model.get("receipt")))
+        cache = AnswerCache(options.out / CACHE_NAME, receipt=model.receipt)
         try:
             scored, failures = _score_with_progress(service, cache, photos, options, console)
         finally:
@@ -69,7 +69,7 @@ def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
     if not scored:
         first = failures[0]
         raise EvaluationError(f"no photo could be scored; the first: {first.filename}: {first.detail}")
-    evaluation = evaluate_scores(model, options.group_column, scored, [*bad_rows, *failures])
+    evaluation = evaluate_scores(model.model_dump(), options.group_column, scored, [*bad_rows, *failures])
     document = json.dumps(evaluation.document(), indent=2, allow_nan=False)
     (options.out / DOCUMENT_NAME).write_text(document + "\n", encoding="utf-8")
     pictures = draw_pictures(evaluation, scored, options.out) if options.pictures else []

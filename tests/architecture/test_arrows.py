@@ -112,6 +112,19 @@ def test_only_the_gateway_serves_http(sources: dict[str, Path]) -> None:
     assert wrong == []
 
 
+def test_only_the_client_asks_the_service(sources: dict[str, Path]) -> None:
+    """Retries, keys and errors have one home. The export downloads a checkpoint from elsewhere."""
+    elsewhere = {"facestats_export.sources"}
+    wrong = [
+        name
+        for name, path in sources.items()
+        if tops([name]) != {"facestats_client"}
+        and name not in elsewhere
+        and tops(imported(path)) & {"httpx", "requests", "aiohttp", "urllib3"}
+    ]
+    assert wrong == []
+
+
 def test_nothing_that_ships_imports_what_does_not(sources: dict[str, Path]) -> None:
     lazily = {"facestats_cli.bench", "facestats_cli.tune"}
     unshipped = {"benchmarks", "tests", "deploy", "facestats_docs"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -14,11 +14,16 @@ from facestats.errors import FaceStatsError
 from facestats_cli.calibrate import measure_raw, served_regressor
 from facestats_cli.main import app
 from facestats_evaluation.ratings import EvaluationError
+from facestats_evaluation.service import ScoringService
+from tests.scripted_service import Answer, Script, problem, scored, scripted_service, served_model
 
 
-def client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+@contextmanager
+def service(answer: Callable[[bytes], Answer], **model: str) -> Iterator[ScoringService]:
     """A service that answers as told."""
-    return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://service")
+    script = Script(model=lambda: served_model(**model), answer=lambda data, query: answer(data))
+    with scripted_service(script) as running, ScoringService(running.url) as asked:
+        yield asked
 
 
 def test_without_a_service_it_is_one_sentence(tmp_path: Path) -> None:
@@ -31,10 +36,10 @@ def test_without_a_service_it_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("regressor", ["untrained", "unknown"])
 def test_a_regressor_without_a_file_has_no_calibration(regressor: str) -> None:
     with (
-        client(lambda request: httpx.Response(200, json={"regressor": regressor})) as service,
+        service(lambda data: scored(), regressor=regressor) as asked,
         pytest.raises(FaceStatsError, match=f"the service's regressor is {regressor}"),
     ):
-        served_regressor(service)
+        served_regressor(asked)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -43,37 +48,32 @@ def test_a_busy_service_is_asked_again_and_no_photo_is_lost(tmp_path: Path, stat
         (tmp_path / f"{number}.jpg").write_bytes(b"photo %d" % number)
     asked: Counter[str] = Counter()
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        number = request.content.partition(b"photo ")[2][:1].decode()
+    def answer(data: bytes) -> Answer:
+        number = data.partition(b"photo ")[2].decode()
         asked[number] += 1
-        if asked[number] < 3:
-            return httpx.Response(status, json={"detail": "Not now."}, headers={"Retry-After": "0"})
-        return httpx.Response(200, json={"faces": [{"holistic": {"raw": float(number)}}]})
+        return problem(status, "overloaded", Retry_After="0") if asked[number] < 3 else scored(raw=float(number))
 
-    with client(answer) as service:
-        assert measure_raw(service, sorted(tmp_path.iterdir()), concurrency=2) == [0.0, 1.0, 2.0, 3.0]
+    with service(answer) as running:
+        assert measure_raw(running, sorted(tmp_path.iterdir()), concurrency=2) == [0.0, 1.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize("status", [401, 429, 503])
 def test_a_service_that_stays_away_ends_the_run(tmp_path: Path, status: int) -> None:
     (tmp_path / "face.jpg").write_bytes(b"face")
-    problem = {"detail": "Not for you."}
-    headers = {"content-type": "application/problem+json", "Retry-After": "0"}
     with (
-        client(lambda request: httpx.Response(status, json=problem, headers=headers)) as service,
-        pytest.raises(EvaluationError, match="Not for you"),
+        service(lambda data: problem(status, "not-for-you", Retry_After="0")) as running,
+        pytest.raises(EvaluationError, match="It is not-for-you"),
     ):
-        measure_raw(service, [tmp_path / "face.jpg"], concurrency=1)
+        measure_raw(running, [tmp_path / "face.jpg"], concurrency=1)
 
 
 def test_geometry_alone_is_no_calibration(tmp_path: Path) -> None:
     (tmp_path / "face.jpg").write_bytes(b"face")
-    document = {"faces": [{"holistic": None}], "degraded": True}
     with (
-        client(lambda request: httpx.Response(200, json=document)) as service,
+        service(lambda data: scored(degraded=True)) as running,
         pytest.raises(EvaluationError, match="without its models"),
     ):
-        measure_raw(service, [tmp_path / "face.jpg"], concurrency=1)
+        measure_raw(running, [tmp_path / "face.jpg"], concurrency=1)
 
 
 def test_only_images_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +81,9 @@ def test_only_images_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     asked: list[str] = []
-    monkeypatch.setattr("facestats_cli.calibrate.served_regressor", lambda service: "sha256:1")
+    monkeypatch.setattr("facestats_cli.calibrate.served_regressor", lambda asked: "sha256:1")
 
-    def measure(service: httpx.Client, files: list[Path], concurrency: int) -> list[float]:
+    def measure(asked_of: ScoringService, files: list[Path], concurrency: int) -> list[float]:
         asked.extend(path.name for path in files)
         return []
 
@@ -97,16 +97,14 @@ def test_photos_without_a_face_are_reported_and_left_out(tmp_path: Path, capsys:
     for name in ("face.jpg", "landscape.jpg", "without the [red]model.jpg"):
         (tmp_path / name).write_bytes(name.encode())
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        if b"landscape" in request.content:
-            problem = {"detail": "There is no face."}
-            return httpx.Response(422, json=problem, headers={"content-type": "application/problem+json"})
-        holistic = None if b"without" in request.content else {"raw": 1.25}
-        return httpx.Response(200, json={"faces": [{"holistic": holistic}]})
+    def answer(data: bytes) -> Answer:
+        if b"landscape" in data:
+            return problem(422, "no-face")
+        return scored(holistic=None if b"without" in data else 50.0, raw=1.25)
 
-    with client(answer) as service:
-        raw = measure_raw(service, sorted(tmp_path.iterdir()), concurrency=2)
+    with service(answer) as running:
+        raw = measure_raw(running, sorted(tmp_path.iterdir()), concurrency=2)
     assert raw == [1.25]
     said = " ".join(capsys.readouterr().err.split())
-    assert "There is no face." in said
+    assert "It is no-face." in said
     assert "without the [red]model.jpg: no holistic half" in said.replace("\n", "")

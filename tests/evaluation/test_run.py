@@ -8,107 +8,52 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from facestats_evaluation.ratings import EvaluationError
 from facestats_evaluation.run import CACHE_NAME, DOCUMENT_NAME, EvaluationOptions, run_evaluation
-
-Answer = tuple[int, dict[str, Any], dict[str, str]]
+from tests.scripted_service import Answer, Script, problem, scored, scripted_service, served_model
 
 
 @dataclass
-class Script:
-    """What the scripted service answers.
-
-    Attributes:
-        receipt: Of the model it pretends to serve.
-        answer: Photo's bytes and sex -> status, document, headers.
-        asked: How often each photo was asked for.
-    """
+class Rated(Script):
+    """The service of one evaluation; counts how often each photo is asked for."""
 
     receipt: str = "sha256:one"
-    answer: Callable[[bytes, str], Answer] = lambda data, sex: good(data)
     asked: Counter[bytes] = field(default_factory=Counter)
-    url: str = ""
 
 
 def good(data: bytes, receipt: str = "sha256:one", degraded: bool = False) -> Answer:
     """A score that is the photo's number times ten."""
     score = 10.0 * int(data)
-    face = {
-        "score": None if degraded else score,
-        "geometric": {"score": score},
-        "holistic": None if degraded else {"score": 100 - score},
-        "quality": {"reliability": 80.0, "level": "good"},
-    }
-    return 200, {"faces": [face], "model": {"receipt": receipt}, "degraded": degraded}, {}
-
-
-def problem(status: int, code: str, **headers: str) -> Answer:
-    return status, {"type": f"urn:facestats:problem:{code}", "detail": f"It is {code}."}, headers
-
-
-def photo_of(body: bytes, content_type: str) -> bytes:
-    message = BytesParser(_class=EmailMessage, policy=HTTP).parsebytes(
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
-    )
-    (part,) = message.iter_parts()
-    payload = part.get_payload(decode=True)
-    assert isinstance(payload, bytes)
-    return payload
+    return scored(geometric=score, holistic=100 - score, receipt=receipt, degraded=degraded)
 
 
 @pytest.fixture
-def script() -> Iterator[Script]:
-    script = Script()
+def script() -> Iterator[Rated]:
+    rated = Rated(model=lambda: served_model(receipt=rated.receipt, notices=["A notice."]), answer=good_always)
+    with scripted_service(Script(rated.model, lambda data, query: counted(rated, data, query))) as running:
+        rated.url = running.url
+        yield rated
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply(200, {"receipt": script.receipt, "notices": ["A notice."]}, {})
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            data = photo_of(body, self.headers["Content-Type"])
-            script.asked[data] += 1
-            self.reply(*script.answer(data, self.path.partition("sex=")[2]))
+def good_always(data: bytes, sex: str) -> Answer:
+    return good(data)
 
-        def reply(self, status: int, document: dict[str, Any], headers: dict[str, str]) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json" if status == 200 else "application/problem+json")
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    script.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield script
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def counted(script: Rated, data: bytes, query: str) -> Answer:
+    script.asked[data] += 1
+    return script.answer(data, query.partition("sex=")[2].partition("&")[0])
 
 
 @pytest.fixture
-def options(script: Script, tmp_path: Path) -> EvaluationOptions:
+def options(script: Rated, tmp_path: Path) -> EvaluationOptions:
     images = tmp_path / "images"
     images.mkdir()
     rows = ["filename,rating,origin"]
@@ -149,7 +94,7 @@ def test_the_report_holds_every_kind_of_score(options: EvaluationOptions, screen
 
 
 def test_photos_without_scores_are_listed_and_not_fatal(
-    options: EvaluationOptions, script: Script, screen: Console
+    options: EvaluationOptions, script: Rated, screen: Console
 ) -> None:
     (options.images / "3.jpg").unlink()
     script.answer = lambda data, sex: problem(422, "no-face") if data == b"4" else good(data)
@@ -162,7 +107,7 @@ def test_photos_without_scores_are_listed_and_not_fatal(
     assert "4.jpg: no-face: It is no-face." in shown(screen)
 
 
-def test_a_second_run_asks_for_nothing_again(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_a_second_run_asks_for_nothing_again(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     script.answer = lambda data, sex: problem(422, "no-face") if data == b"4" else good(data)
     first = run_evaluation(options, screen)
     second = run_evaluation(options, screen)
@@ -170,7 +115,7 @@ def test_a_second_run_asks_for_nothing_again(options: EvaluationOptions, script:
     assert second == first
 
 
-def test_an_interrupted_run_goes_on_where_it_was(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     one_at_a_time = replace(options, concurrency=1)
     script.answer = lambda data, sex: problem(401, "unauthorized") if data == b"6" else good(data)
     with pytest.raises(EvaluationError, match="run again to continue"):
@@ -182,7 +127,7 @@ def test_an_interrupted_run_goes_on_where_it_was(options: EvaluationOptions, scr
     assert all(script.asked[str(number).encode()] == 1 for number in range(6))
 
 
-def test_a_torn_last_line_is_asked_for_again(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_a_torn_last_line_is_asked_for_again(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     run_evaluation(replace(options, concurrency=1), screen)
     answers = options.out / CACHE_NAME
     answers.write_bytes(answers.read_bytes()[:-20])
@@ -191,7 +136,7 @@ def test_a_torn_last_line_is_asked_for_again(options: EvaluationOptions, script:
     assert sum(script.asked.values()) == 11
 
 
-def test_another_model_is_asked_anew(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_another_model_is_asked_anew(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     run_evaluation(options, screen)
     script.receipt = "sha256:two"
     script.answer = lambda data, sex: good(data, "sha256:two")
@@ -200,7 +145,7 @@ def test_another_model_is_asked_anew(options: EvaluationOptions, script: Script,
 
 
 def test_a_model_that_changes_during_the_run_stops_it(
-    options: EvaluationOptions, script: Script, screen: Console
+    options: EvaluationOptions, script: Rated, screen: Console
 ) -> None:
     script.answer = lambda data, sex: good(data, "sha256:two")
     with pytest.raises(EvaluationError, match="changed its model"):
@@ -208,7 +153,7 @@ def test_a_model_that_changes_during_the_run_stops_it(
 
 
 def test_degraded_answers_are_reported_but_asked_for_again(
-    options: EvaluationOptions, script: Script, screen: Console
+    options: EvaluationOptions, script: Rated, screen: Console
 ) -> None:
     script.answer = lambda data, sex: good(data, degraded=True)
     evaluation = run_evaluation(options, screen)
@@ -218,7 +163,7 @@ def test_degraded_answers_are_reported_but_asked_for_again(
     assert run_evaluation(options, screen).kinds["holistic"].overall.photos == 10
 
 
-def test_a_busy_service_is_asked_again(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_a_busy_service_is_asked_again(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     def busy_at_first(data: bytes, sex: str) -> Answer:
         return problem(503, "overloaded", Retry_After="0") if script.asked[data] < 3 else good(data)
 
@@ -227,7 +172,7 @@ def test_a_busy_service_is_asked_again(options: EvaluationOptions, script: Scrip
     assert set(script.asked.values()) == {3}
 
 
-def test_the_sex_column_selects_the_parameter_set(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_the_sex_column_selects_the_parameter_set(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     sexes = set()
 
     def note_sex(data: bytes, sex: str) -> Answer:
@@ -245,13 +190,13 @@ def test_a_service_that_is_not_there_is_named(options: EvaluationOptions, screen
         run_evaluation(replace(options, url="http://127.0.0.1:9"), screen)
 
 
-def test_no_score_at_all_is_an_error(options: EvaluationOptions, script: Script, screen: Console) -> None:
+def test_no_score_at_all_is_an_error(options: EvaluationOptions, script: Rated, screen: Console) -> None:
     script.answer = lambda data, sex: problem(415, "unsupported-format")
     with pytest.raises(EvaluationError, match="no photo could be scored"):
         run_evaluation(options, screen)
 
 
-def test_ratings_reach_no_photo_outside_the_folder(options: EvaluationOptions, script: Script, tmp_path: Path) -> None:
+def test_ratings_reach_no_photo_outside_the_folder(options: EvaluationOptions, script: Rated, tmp_path: Path) -> None:
     (tmp_path / "images2").mkdir()
     for place in ("secret.jpg", "images2/also.jpg"):
         (tmp_path / place).write_bytes(b"7")
