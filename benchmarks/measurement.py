@@ -21,6 +21,8 @@ class Sample:
         cpu_ms: CPU time an image of every process involved on the serving side, milliseconds; ``None`` if unknown.
         memory_mb: Largest memory seen on the serving side (proportional set size), MB; ``None`` if unknown.
         failed: Share of the requests that got no answer or an error.
+        generator_cpu_ms: CPU time an image of the load generator, which runs on the same cores, milliseconds; ``None``
+            where the load comes from this process or its cost is unknown.
     """
 
     images_per_second: float
@@ -30,6 +32,7 @@ class Sample:
     cpu_ms: float | None = None
     memory_mb: float | None = None
     failed: float = 0.0
+    generator_cpu_ms: float | None = None
 
 
 def sample_of(

@@ -29,12 +29,12 @@ class ProcessTree:
 
     def cpu_seconds(self) -> float:
         """User and system time spent so far by the processes that live."""
-        return sum(sum(process.cpu_times()[:2]) for process in self._processes())
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes())
 
     def memory_mb(self) -> float:
         """Proportional set size of all together, MB: pages that several share count once."""
         total = 0
-        for process in self._processes():
+        for process in self.processes():
             try:
                 total += process.memory_full_info().pss
             except psutil.NoSuchProcess:
@@ -45,7 +45,8 @@ class ProcessTree:
         """A context manager that measures while it is open."""
         return Watch(self)
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """The processes that live now."""
         found = [each for root in self._roots for each in (root, *(root.children(True) if self._children else ()))]
         # A root may be a child of another one.
         return list({process.pid: process for process in found}.values())

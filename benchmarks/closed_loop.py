@@ -1,0 +1,75 @@
+"""A fixed number of requests in flight (wrk, a generator in C that costs little), and what the generator took."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from benchmarks.gateway_load import LONGEST_ANSWER, LoadError
+from benchmarks.measurement import Sample
+from benchmarks.process_tree import ProcessTree
+
+_FIRST_ANSWER = 120.0
+"""Seconds a service may take for the first answer of its life, when it loads what it needs."""
+
+_SCRIPT = Path(__file__).with_name("post_photo.lua")
+
+
+def closed_loop(
+    url: str, body: Path, in_flight: int, seconds: float, processes: ProcessTree, content_type: str = "image/jpeg"
+) -> Sample:
+    """Keeps ``in_flight`` requests of one body in flight, each answer followed by the next request.
+
+    Args:
+        url: Where to post, with its query.
+        body: The file that is posted, one photo.
+        in_flight: Connections, one request on each.
+        seconds: For how long; two seconds before it are not counted.
+        processes: The served processes, whose CPU and memory are counted.
+        content_type: Of the body.
+
+    Raises:
+        LoadError: wrk is not installed, or requests failed.
+    """
+    program = shutil.which("wrk")
+    if program is None:
+        raise LoadError("wrk is not installed; `make load-generator` installs it.")
+    first = httpx.post(url, content=body.read_bytes(), headers={"Content-Type": content_type}, timeout=_FIRST_ANSWER)
+    if first.status_code != 200:
+        raise LoadError(f"{url} answered {first.status_code}: {first.text[:200]}")
+    _run([program, url, str(body), content_type], in_flight, 2)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with processes.watch() as watch:
+        found = _run([program, url, str(body), content_type], in_flight, seconds)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answers = found["answers"] - found["failed"]
+    if answers <= 0:
+        raise LoadError(f"{url} answered none of {found['answers']:.0f} requests within {seconds:g} s.")
+    generator = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Sample(
+        answers / found["seconds"],
+        *(found["p50"], found["p95"], found["p99"]),
+        cpu_ms=watch.cpu_seconds / answers * 1e3 if processes.pids else None,
+        memory_mb=watch.memory_mb if processes.pids else None,
+        failed=found["failed"] / found["answers"],
+        generator_cpu_ms=generator / answers * 1e3,
+    )
+
+
+def _run(what: list[str], in_flight: int, seconds: float) -> dict[str, float]:
+    program, url, body, content_type = what
+    command = [
+        *(program, "-t", "1", "-c", str(in_flight), "-d", f"{max(1, round(seconds))}s"),
+        *("--timeout", f"{LONGEST_ANSWER:.0f}s", "-s", str(_SCRIPT), url, "--", body, content_type),
+    ]
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
+    if finished.returncode != 0 or not lines:
+        raise LoadError(f"wrk failed: {(finished.stderr or finished.stdout).strip()[-500:]}")
+    found: dict[str, float] = json.loads(lines[-1])
+    return found

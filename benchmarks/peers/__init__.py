@@ -1,0 +1,1 @@
+"""What one would build instead, to measure against; each peer lives in an environment of its own."""
