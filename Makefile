@@ -1,11 +1,13 @@
 # FaceStats on Triton. `make help` lists the targets; each sets up what it needs.
 PYTHON ?= python3.11
+# What `make bench-peers` measures against.
+LITSERVE := 0.2.19
 VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel docs clean
+.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +55,20 @@ format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup load-generator  ## Measure everything and write docs/performance.md's tables (ARGS="--rounds 5")
+bench: setup load-generator .venv-peers/.ready  ## Measure everything and write docs/performance.md's tables (ARGS="--rounds 5")
 	$(BIN)/facestats bench --page docs/performance.md --page README.md --plot docs/images/latency.svg $(ARGS)
 
-bench-check: setup load-generator  ## Fail if a ratio lost more than 10 % of benchmarks/reference.json
+bench-peers: setup load-generator .venv-peers/.ready  ## The service beside LitServe doing the same job: README's table
+	$(BIN)/facestats bench --quick --page README.md --page docs/performance.md $(ARGS)
+
+.venv-peers/.ready: Makefile
+	$(PYTHON) -m venv .venv-peers
+	grep -v -E '^(onnx|#)' constraints.txt > .venv-peers/constraints.txt
+	.venv-peers/bin/python -m pip install --quiet -c .venv-peers/constraints.txt \
+		"litserve==$(LITSERVE)" "torch==2.13.0" transformers "mediapipe==0.10.21" pillow
+	touch $@
+
+bench-check: setup load-generator .venv-peers/.ready  ## Fail if a ratio lost more than 10 % of benchmarks/reference.json
 	$(BIN)/facestats bench --quick --check
 
 bench-transport: setup  ## Pixels in the gRPC message or in shared memory: which is faster?
@@ -78,7 +90,10 @@ bench-gpu: setup  ## On a machine with an NVIDIA GPU: throughput by batch, share
 tune: setup load-generator  ## Find this machine's best settings for `make serve`
 	$(BIN)/facestats tune $(ARGS)
 
-load-generator: .venv-load/bin/locust  ## Install Locust, in an environment of its own
+load-generator: .venv-load/bin/locust  ## Install wrk, and Locust in an environment of its own
+	@command -v wrk >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null; } \
+		|| { echo "wrk is missing: sudo apt-get install wrk" >&2; exit 1; }
 
 .venv-load/bin/locust:
 	$(PYTHON) -m venv .venv-load
@@ -119,5 +134,5 @@ docs: setup  ## Write the generated pages of the documentation, and the settings
 	PYTHONPATH=docs:. $(BIN)/python -m facestats_docs.formats_table docs/formats.md
 
 clean:  ## Remove generated models, caches and the virtual environment
-	rm -rf $(VENV) .venv-generators .venv-load .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-generators .venv-load .venv-peers .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find model_repository -name model.onnx -delete -o -name 'exported.pbtxt' -delete

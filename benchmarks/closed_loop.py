@@ -58,6 +58,7 @@ def closed_loop(
         memory_mb=watch.memory_mb if processes.pids else None,
         failed=found["failed"] / found["answers"],
         generator_cpu_ms=generator / answers * 1e3,
+        seconds=found["seconds"],
     )
 
 

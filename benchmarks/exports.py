@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from facestats.models.configuration import read_config
-from facestats.models.repository import ENCODER, MODEL_FILE, config_path, versions
+from facestats.models.repository import ENCODER, ENSEMBLES, MODEL_FILE, config_path, read_parameters, versions
 
 CACHE = Path(__file__).parent / "cache"
 """Where the exports of a benchmark live (git-ignored)."""
@@ -54,3 +54,9 @@ def instances_and_threads(repository: Path, cores: int) -> tuple[int, int]:
     config = read_config(config_path(repository / ENCODER))
     threads = config.parameters["intra_op_thread_count"].string_value if config.parameters else ""
     return max(1, sum(group.count for group in config.instance_group)), int(threads or 0) or cores
+
+
+def precision_and_backend(repository: Path) -> tuple[str, str]:
+    """What was exported, and which of Triton's backends runs CLIP."""
+    precision = read_parameters(repository / ENSEMBLES[0])["precision"]
+    return precision, read_config(config_path(repository / ENCODER)).backend

@@ -1,4 +1,4 @@
-"""Subjects that are plain calls in this process: raw ONNX Runtime, the gateway's parts, the replaced backend."""
+"""Subjects that are plain calls in this process: the engines under CLIP, the gateway's parts, the replaced backend."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from facestats.images.alignment import aligned_crop
 from facestats.images.imaging import decode_image
 from facestats.images.limits import ImageLimits
 from facestats.images.preprocessing import clip_pixels
+from facestats.landmarks.engines import LandmarkEngines
 from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 
 
@@ -78,13 +79,53 @@ class OnnxRuntime:
         return time_calls(lambda: self.embed(batch), len(batch), seconds, self._instances)
 
 
-class GatewayParts:
-    """What a photo costs in the gateway before Triton, each part alone on one thread."""
+class OpenVino:
+    """CLIP's exported graph on OpenVINO in this process, at a precision and with all cores, as Triton runs it.
 
-    def __init__(self, workload: Workload) -> None:
+    Args:
+        model: ``model.onnx`` of ``clip_image_encoder``.
+        bf16: Whether matrices are multiplied in bfloat16.
+        threads: Threads of one request.
+    """
+
+    def __init__(self, model: Path, *, bf16: bool, threads: int) -> None:
+        import openvino
+
+        self._compiled = openvino.Core().compile_model(
+            str(model),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+            },
+        )
+        self._request = self._compiled.create_infer_request()
+
+    def embed(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """[N, 512] for [N, 224, 224, 3] uint8."""
+        return np.asarray(self._request.infer({0: batch})[0], np.float32)
+
+    def measure(self, batch: NDArray[np.uint8], seconds: float) -> Sample:
+        """Images a second at this batch size."""
+        return time_calls(lambda: self.embed(batch), len(batch), seconds)
+
+
+ClipEngine = OnnxRuntime | OpenVino
+
+
+class GatewayParts:
+    """What a photo costs in the gateway before Triton, each part alone on one thread.
+
+    Args:
+        workload: The photo.
+        engines: The landmark engine that is served.
+    """
+
+    def __init__(self, workload: Workload, engines: LandmarkEngines) -> None:
         self._workload = workload
-        self._mesh = MediaPipeEngine()
-        found = capture(self._mesh, workload.rgb, "stable")
+        self._reference, self._engine = MediaPipeEngine(), engines.open(1)
+        found = capture(self._engine, workload.rgb, "stable")
         assert found is not None, "Workload.pixels has proved that there is a face"
         self._found: Capture = found
         self._crop = aligned_crop(workload.rgb, found.photo_points())
@@ -94,16 +135,17 @@ class GatewayParts:
         rgb, data, points = self._workload.rgb, self._workload.data, self._found.photo_points()
         parts: dict[str, Callable[[], Any]] = {
             "decode": lambda: decode_image(data),
-            "one mesh run": lambda: self._mesh.detect([rgb]),
-            "capture fast": lambda: capture(self._mesh, rgb, "fast"),
-            "capture stable": lambda: capture(self._mesh, rgb, "stable"),
+            "MediaPipe, one mesh run": lambda: self._reference.detect([rgb]),
+            "MediaPipe, capture stable": lambda: capture(self._reference, rgb, "stable"),
+            "capture fast": lambda: capture(self._engine, rgb, "fast"),
+            "capture stable": lambda: capture(self._engine, rgb, "stable"),
             "geometry": lambda: measure(self._found),
             "align": lambda: aligned_crop(rgb, points),
             "resize": lambda: clip_pixels(self._crop),
         }
         return {name: time_calls(part, 1, seconds) for name, part in parts.items()}
 
-    def measure_in_turn(self, mode: CaptureMode, clip: OnnxRuntime, seconds: float) -> Sample:
+    def measure_in_turn(self, mode: CaptureMode, clip: ClipEngine, seconds: float) -> Sample:
         """A photo's parts and CLIP one after another, photo after photo: what a request cannot be faster than.
 
         A part on its own, called again and again, finds its caches warm; here each finds what the others left.
@@ -111,7 +153,7 @@ class GatewayParts:
 
         def score() -> None:
             rgb = decode_image(self._workload.data)
-            found = capture(self._mesh, rgb, mode)
+            found = capture(self._engine, rgb, mode)
             assert found is not None, "Workload.pixels has proved that there is a face"
             measure(found)
             clip.embed(clip_pixels(aligned_crop(rgb, found.photo_points()))[np.newaxis])

@@ -14,11 +14,15 @@ import psutil
 
 from benchmarks.gateway_load import locust_command
 from benchmarks.markdown import markdown_table, replace_marked
+from benchmarks.matrix_rate import TOWER_GFLOP
 from benchmarks.measurement import Sample, median_sample, spread
-from benchmarks.ratios import Ratio, Round, ratios
+from benchmarks.ratios import BASELINE, Ratio, Round, peer_name, ratios
 
-RATIOS_MARK, SUBJECTS_MARK = "ratios", "subjects"
+RATIOS_MARK, SUBJECTS_MARK, THROUGHPUT_MARK = "ratios", "subjects", "throughput"
 """Names of the marks between which pages have what a run found."""
+
+
+CAPTURES = ("stable", "fast")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def make_report(rounds: Sequence[Round], machine: dict[str, Any], served: dict[s
         served=served,
         samples={name: median_sample(found) for name, found in by_subject.items()},
         spreads={name: spread([sample.images_per_second for sample in found]) for name, found in by_subject.items()},
-        ratios=ratios(rounds, int(machine["cores"])),
+        ratios=ratios(rounds, list(served), int(machine["cores"])),
         rounds=len(rounds),
     )
 
@@ -90,7 +94,18 @@ def _processor() -> str:
 
 def subject_rows(report: Report) -> list[tuple[str, ...]]:
     """The subjects' table, its heading first."""
-    heading = ("subject", "images/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms/image", "memory MB", "failed", "spread")
+    heading = (
+        "subject",
+        "images/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "CPU ms/image",
+        "generator",
+        "memory MB",
+        "failed",
+        "spread",
+    )
     rows: list[tuple[str, ...]] = [heading]
     for name, sample in report.samples.items():
         rows.append(
@@ -99,6 +114,7 @@ def subject_rows(report: Report) -> list[tuple[str, ...]]:
                 f"{sample.images_per_second:.1f}",
                 *(f"{value:.1f}" for value in (sample.p50, sample.p95, sample.p99)),
                 "" if sample.cpu_ms is None else f"{sample.cpu_ms:.1f}",
+                "" if sample.generator_cpu_ms is None else f"{sample.generator_cpu_ms:.1f}",
                 "" if not sample.memory_mb else f"{sample.memory_mb:.0f}",
                 f"{sample.failed:.0%}" if sample.failed else "",
                 f"{report.spreads[name]:.0%}",
@@ -114,6 +130,33 @@ def ratio_rows(report: Report) -> list[tuple[str, ...]]:
         sign = ">=" if ratio.at_least else "<="
         met = "yes" if ratio.met else "**no**"
         rows.append((ratio.name, f"{ratio.value:.3g}", f"{sign} {ratio.target:g}", met, f"{ratio.spread:.0%}"))
+    return rows
+
+
+def throughput_rows(report: Report) -> list[tuple[str, ...]]:
+    """Photos a second by what is served and by requests in flight, beside what one would have instead; heading first.
+
+    The share is of the machine's own matrix rate in the type that CLIP multiplies in.
+    """
+    rows: list[tuple[str, ...]] = [("photos/s", "1 in flight", "16", "64", "share of the matrix rate at 16")]
+    served = [(f"gateway {precision} {capture}", precision) for precision in report.served for capture in CAPTURES]
+    peers = [
+        (peer_name(precision, runs, 0).rpartition(", ")[0], precision)
+        for precision in ("fp32", "bf16")
+        for runs in (1, 3)
+    ]
+    for name, precision in served + peers:
+        joint = " " if name.startswith("gateway") else ", "
+        found = [report.samples.get(f"{name}{joint}{in_flight} in flight") for in_flight in (1, 16, 64)]
+        if not any(found):
+            continue
+        rate = report.samples.get(f"matrix {precision}")
+        middle = found[1]
+        share = f"{middle.images_per_second * TOWER_GFLOP / rate.images_per_second:.0%}" if rate and middle else ""
+        rows.append((name, *("" if each is None else f"{each.images_per_second:.1f}" for each in found), share))
+    baseline = report.samples.get(BASELINE)
+    if baseline is not None:
+        rows.append((f"{BASELINE} (one mesh run, in process)", f"{baseline.images_per_second:.1f}", "", "", ""))
     return rows
 
 
@@ -138,5 +181,7 @@ def write_sections(report: Report, page: Path) -> None:
         ValueError: The page has no place for the ratios.
     """
     replace_marked(page, RATIOS_MARK, markdown_table(ratio_rows(report)))
+    if f"<!-- {THROUGHPUT_MARK} -->" in page.read_text():
+        replace_marked(page, THROUGHPUT_MARK, f"{markdown_table(throughput_rows(report))}\n\n{conditions(report)}")
     if f"<!-- {SUBJECTS_MARK} -->" in page.read_text():
         replace_marked(page, SUBJECTS_MARK, f"{conditions(report)}\n\n{markdown_table(subject_rows(report))}")

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.gateway_load import GatewayLoad
-from benchmarks.in_process import GatewayParts, OnnxRuntime, ReplacedBackend
+import httpx
+
+from benchmarks.closed_loop import closed_loop
+from benchmarks.gateway_load import GatewayLoad, post_photo
+from benchmarks.in_process import ClipEngine, GatewayParts, OnnxRuntime, OpenVino, ReplacedBackend
+from benchmarks.matrix_rate import matrix_rates
 from benchmarks.measurement import Sample
 from benchmarks.memory import gateway_memory
-from benchmarks.ratios import BASELINE, GATEWAY_MEMORY, parts_cpu_ms
-from benchmarks.stacks import Stack
+from benchmarks.peers.litserve_peer import LitServePeer
+from benchmarks.ratios import BASELINE, GATEWAY_MEMORY, START, peer_name
+from benchmarks.stacks import Stack, StartedStack
 from benchmarks.triton_load import TritonLoad
 from benchmarks.workload import Workload
 from facestats.geometry import CaptureMode
+from facestats.holistic.triton import channel_arguments
+from facestats.landmarks.engines import choose_graphs, engines_of
+from facestats.models.repository import ENCODER
 
-BATCHES = (1, 4, 8, 16)
+BATCHES = (1, 8, 16, 32)
+IN_FLIGHT = (1, 16, 64)
+"""Requests in flight of the closed loops; 16 is the typical case."""
+
 CAPTURES: tuple[CaptureMode, ...] = ("stable", "fast")
-OVERLOAD = 1.1
-"""Arrival rate at full load over what can be served, as far as is known."""
 
 LOAD_SHARES = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
-"""Arrival rates of the throughput-latency curve, as shares of what the parts allow."""
+"""Arrival rates of the throughput-latency curve, as shares of what 64 requests in flight reach."""
+
+PEERS = ((False, 1), (True, 1), (False, 3), (True, 3))
+"""LitServe's variants: CLIP under bfloat16, Face Mesh runs a photo."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Plan:
         concurrencies: Of ``perf_analyzer`` over gRPC with ``PIXELS``.
         every_protocol: Whether HTTP and ``IMAGE`` are measured too.
         curve: Whether the throughput-latency curve is measured.
+        peers: Whether LitServe is measured too (`make bench-peers`).
     """
 
     rounds: int = 3
@@ -44,6 +58,7 @@ class Plan:
     concurrencies: tuple[int, ...] = (1, 4, 8, 16, 32, 64)
     every_protocol: bool = True
     curve: bool = True
+    peers: bool = True
 
 
 QUICK = Plan(rounds=3, seconds=3.0, concurrencies=(32, 64), every_protocol=False, curve=False)
@@ -55,7 +70,9 @@ class Served:
     """A precision that is being served.
 
     Attributes:
-        precision: fp32, fp16 or int8.
+        precision: fp32, bf16, fp16 or int8.
+        backend: What runs CLIP: ``onnxruntime`` or ``openvino``.
+        repository: The model repository; ``None`` for a server elsewhere.
         stack: Where.
         model: Its ``model.onnx`` of ``clip_image_encoder``; ``None`` when only the server has it.
         intra_op_threads: Threads of one instance.
@@ -63,6 +80,8 @@ class Served:
     """
 
     precision: str
+    backend: str
+    repository: Path | None
     stack: Stack
     model: Path | None
     intra_op_threads: int
@@ -92,13 +111,11 @@ class Benchmark:
         self._served, self._folder = served, folder
         self._cores = len(os.sched_getaffinity(0))
         self._inputs: Mapping[str, Path] = workload.write_perf_analyzer_inputs(folder)
-        self._parts = GatewayParts(workload)
+        networks = next((each.repository for each in served if each.repository is not None), None)
+        graphs = None if networks is None else choose_graphs("auto", networks)
+        self._parts = GatewayParts(workload, engines_of(graphs, 1))
         self._baseline = ReplacedBackend(workload)
-        self._onnx = {
-            each.precision: OnnxRuntime(each.model, each.intra_op_threads, each.instances)
-            for each in served
-            if each.model is not None
-        }
+        self._clip = {each.precision: _clip_engine(each, each.model) for each in served if each.model is not None}
 
     def rounds(self) -> list[dict[str, Sample]]:
         """Measures everything ``plan.rounds`` times."""
@@ -106,29 +123,32 @@ class Benchmark:
 
     def _round(self, number: int) -> dict[str, Sample]:
         samples: dict[str, Sample] = {}
-        for name, sample in self._subjects(samples):
+        for name, sample in self._subjects():
             samples[name] = sample
             self._progress(f"round {number}: {name}: {sample.images_per_second:.1f} images/s")
         return samples
 
-    def _subjects(self, samples: dict[str, Sample]) -> Iterator[tuple[str, Sample]]:
+    def _subjects(self) -> Iterator[tuple[str, Sample]]:
         seconds = self._plan.seconds
         yield BASELINE, self._baseline.measure(seconds)
+        yield from ((f"matrix {name}", sample) for name, sample in matrix_rates(seconds / 8).items())
         yield from ((f"part {name}", sample) for name, sample in self._parts.measure(seconds / 8).items())
         yield from ((f"part {name}", sample) for name, sample in self._parts.measure_phone_photo(seconds / 4).items())
-        for precision, session in self._onnx.items():
+        for precision, engine in self._clip.items():
             for size in BATCHES:
-                yield (
-                    f"onnxruntime {precision} batch {size}",
-                    session.measure(self._workload.batch(size), seconds / 2),
-                )
+                yield f"engine {precision} batch {size}", engine.measure(self._workload.batch(size), seconds / 2)
             for capture in CAPTURES:
-                yield f"parts in turn {precision} {capture}", self._parts.measure_in_turn(capture, session, seconds / 2)
+                yield f"parts in turn {precision} {capture}", self._parts.measure_in_turn(capture, engine, seconds / 2)
         for served in self._served:
             yield from self._triton(served)
         for served in self._served:
-            yield from self._gateway(served, samples)
+            yield from self._gateway(served)
+        if self._plan.peers:
+            yield from self._peers()
         yield GATEWAY_MEMORY, gateway_memory(self._served[0].stack, self._workload, self._folder / "gateway.log")
+        repository = self._served[0].repository
+        if repository is not None:
+            yield START, time_to_first_score(repository, self._workload, self._folder / "start.log")
 
     def _triton(self, served: Served) -> Iterator[tuple[str, Sample]]:
         stack, precision = served.stack, served.precision
@@ -150,30 +170,77 @@ class Benchmark:
         if self._plan.every_protocol:
             yield f"psl {precision} concurrency 32", load.at_concurrency("IMAGE", "grpc", 32, seconds, model="psl")
 
-    def _gateway(self, served: Served, samples: dict[str, Sample]) -> Iterator[tuple[str, Sample]]:
-        stack, precision = served.stack, served.precision
-        load = GatewayLoad(stack.url, stack.everything, self._workload)
+    def _gateway(self, served: Served) -> Iterator[tuple[str, Sample]]:
+        stack, precision, seconds = served.stack, served.precision, self._plan.seconds
+        most = 0.0
         for capture in CAPTURES:
-            query = f"capture={capture}"
-            yield f"gateway {precision} {capture} one at a time", load.one_at_a_time(self._plan.seconds, query)
-            allowed = self._allowed(samples, precision, capture)
-            yield f"gateway {precision} {capture} full load", self._full_load(load, allowed, query)
+            url = f"{stack.url}/v1/score?capture={capture}"
+            for in_flight in IN_FLIGHT:
+                before = clip_batches(stack.grpc)
+                with stack.gateway.watch() as own:
+                    sample = closed_loop(url, self._workload.path, in_flight, seconds, stack.everything)
+                name = f"gateway {precision} {capture} {in_flight} in flight"
+                yield name, sample
+                answered = sample.images_per_second * sample.seconds
+                if stack.gateway.pids:
+                    yield f"{name}, its own process", replace(sample, cpu_ms=own.cpu_seconds / answered * 1e3)
+                yield f"{name}, photos in a CLIP batch", replace(sample, batch=clip_batches(stack.grpc).since(before))
+                most = max(most, sample.images_per_second) if capture == "stable" else most
+        load = GatewayLoad(stack.url, stack.everything, self._workload)
         for share in LOAD_SHARES if self._plan.curve else ():
-            rate = self._allowed(samples, precision, "stable") * share
-            yield f"gateway {precision} stable at {share:.0%}", load.at_rate(rate, 2 * self._plan.seconds, "")
+            yield f"gateway {precision} stable at {share:.0%}", load.at_rate(most * share, 2 * seconds, "")
 
-    def _full_load(self, load: GatewayLoad, allowed: float, query: str) -> Sample:
-        """The most that is answered: first beyond what can be, then just above what that found.
+    def _peers(self) -> Iterator[tuple[str, Sample]]:
+        for bf16, mesh_runs in PEERS:
+            with LitServePeer(bf16=bf16, mesh_runs=mesh_runs) as peer:
+                body = peer.write_body(self._workload.path, self._folder)
+                for in_flight in IN_FLIGHT if mesh_runs == 1 else (16,):
+                    yield (
+                        peer_name("bf16" if bf16 else "fp32", mesh_runs, in_flight),
+                        closed_loop(peer.url, body, in_flight, self._plan.seconds, peer.processes, "application/json"),
+                    )
 
-        Far beyond it, refusing costs the service and the load generator a good part of the machine.
-        """
-        seconds = 2 * self._plan.seconds
-        first = load.at_rate(allowed * OVERLOAD, seconds, query)
-        second = load.at_rate(first.images_per_second * OVERLOAD, seconds, query)
-        return max(first, second, key=lambda sample: sample.images_per_second)
 
-    def _allowed(self, samples: dict[str, Sample], precision: str, capture: str) -> float:
-        """Images a second that the parts allow; for a server elsewhere, what its latency and our cores suggest."""
-        if precision in self._onnx:
-            return self._cores * 1e3 / parts_cpu_ms(samples, precision, capture)
-        return 2.0 * samples[f"gateway {precision} {capture} one at a time"].images_per_second
+def _clip_engine(served: Served, model: Path) -> ClipEngine:
+    if served.backend == "openvino":
+        threads = served.intra_op_threads * served.instances
+        return OpenVino(model, bf16=served.precision == "bf16", threads=threads)
+    return OnnxRuntime(model, served.intra_op_threads, served.instances)
+
+
+@dataclass(frozen=True)
+class ClipBatches:
+    """What Triton's CLIP has computed so far.
+
+    Attributes:
+        images: Images.
+        executions: Batches.
+    """
+
+    images: int
+    executions: int
+
+    def since(self, before: ClipBatches) -> float | None:
+        """Mean batch size since an earlier look; ``None`` without a batch."""
+        executions = self.executions - before.executions
+        return (self.images - before.images) / executions if executions else None
+
+
+def clip_batches(grpc: str) -> ClipBatches:
+    """Asks a Triton for its statistics."""
+    from tritonclient.grpc import InferenceServerClient
+
+    with InferenceServerClient(grpc, channel_args=channel_arguments()) as client:
+        models = client.get_inference_statistics(ENCODER).model_stats
+    return ClipBatches(
+        sum(int(model.inference_count) for model in models), sum(int(model.execution_count) for model in models)
+    )
+
+
+def time_to_first_score(repository: Path, workload: Workload, log: Path) -> Sample:
+    """From the command to the first answered photo, with exported models."""
+    start = time.perf_counter()
+    with StartedStack(repository, log) as stack, httpx.Client(base_url=stack.url, trust_env=False) as client:
+        post_photo(client, workload.data, "")
+        seconds = time.perf_counter() - start
+    return Sample(1 / seconds, *([seconds * 1e3] * 3))

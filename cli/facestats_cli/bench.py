@@ -26,7 +26,7 @@ REFERENCE = PROJECT / "benchmarks" / "reference.json"
 
 
 def bench(
-    precision: Annotated[list[str] | None, typer.Option(help="Exports to serve (fp32 and int8).")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Exports to serve (auto and fp32).")] = None,
     url: Annotated[str | None, typer.Option(help="Measure this gateway instead of starting one.")] = None,
     triton_grpc: Annotated[str, typer.Option(help="With --url: its Triton's gRPC address.")] = "127.0.0.1:8001",
     triton_http: Annotated[str, typer.Option(help="With --url: its Triton's HTTP address.")] = "127.0.0.1:8000",
@@ -66,7 +66,7 @@ def bench(
     plan = QUICK if quick else Plan(rounds=rounds, seconds=seconds)
     with ExitStack() as stacks:
         try:
-            served = _serve(stacks, precision or ["fp32", "int8"], url, triton_grpc, triton_http, output, console)
+            served = _serve(stacks, precision or ["auto", "fp32"], url, triton_grpc, triton_http, output, console)
             report = _measure(served, plan, photo or example_photo(), output, console)
         except (ExportFailedError, LoadError, StackError, PerfAnalyzerError) as error:
             raise FaceStatsError(str(error)) from None
@@ -94,7 +94,7 @@ def _serve(
     console: Console,
 ) -> list[Served]:
     """The given service, or one started for each precision."""
-    from benchmarks.exports import exported_repository, instances_and_threads, newest_model
+    from benchmarks.exports import exported_repository, instances_and_threads, newest_model, precision_and_backend
     from benchmarks.process_tree import ProcessTree
     from benchmarks.run import Served
     from benchmarks.stacks import Stack, StartedStack
@@ -102,14 +102,20 @@ def _serve(
     cores = len(os.sched_getaffinity(0))
     if url is not None:
         elsewhere = ProcessTree([])
-        return [Served(precisions[0], Stack(url, triton_grpc, triton_http, elsewhere, elsewhere), None, cores, 1)]
-    served = []
+        stack = Stack(url, triton_grpc, triton_http, elsewhere, elsewhere)
+        return [Served(precisions[0], "", None, stack, None, cores, 1)]
+    served: list[Served] = []
     for precision in precisions:
         repository = exported_repository(precision)
+        exported, backend = precision_and_backend(repository)
+        if any(each.precision == exported for each in served):
+            # What `auto` takes may be the next one on the list.
+            continue
         console.print(f"Starting the service ({precision}) ...")
         stack = stacks.enter_context(StartedStack(repository, output / f"service-{precision}.log"))
         instances, threads = instances_and_threads(repository, cores)
-        served.append(Served(precision, stack, newest_model(repository), threads, instances))
+        model = newest_model(repository)
+        served.append(Served(exported, backend, repository, stack, model, threads, instances))
     return served
 
 
