@@ -67,7 +67,8 @@ async def test_nothing_of_a_photo_is_written_or_logged(
         opened.watching = True
         answers = [await client.post(path, **request) for path, request in requests(face)]  # type: ignore[arg-type]
         opened.watching = False
-    assert [answer.status_code for answer in answers] == [200, 200, 400, 200, 200, 400]
+    # Without Triton the drop-in has no score to give.
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 200, 503, 400]
     assert opened.written == []
 
     log = capfd.readouterr().err
