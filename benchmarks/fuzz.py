@@ -129,6 +129,8 @@ def fuzzed_request(chance: random.Random, data: bytes) -> dict[str, Any]:
         request["files"] = [("images", (f"{index}.jpg", data)) for index in range(chance.randrange(1, 4))]
     elif request["url"] == "/api/analyze-face":
         request["files"] = {"front_image": data, "side_image": data}
+        # It takes no parameters, and refuses any.
+        request["params"] = chance.choice(({}, {}, {}, {"sex": "male"}))
     elif form == 0:
         request["json"] = {"image": base64.b64encode(data).decode()}
     elif form == 1:
