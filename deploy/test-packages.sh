@@ -1,6 +1,7 @@
 #!/bin/sh
 # The programs that only tests use: Chromium (the page), Prometheus with promtool (alerts, dashboard), docker-compose
-# (docker-compose.yml) and curl (the documentation's calls). What cannot be installed is named, and its tests skip.
+# (docker-compose.yml), curl (the documentation's calls) and a JDK (Java's own client, OpenAPI
+# Generator). What cannot be installed is named, and its tests skip.
 set -eu
 
 missing=""
@@ -8,6 +9,7 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
 { command -v prometheus && command -v promtool; } >/dev/null || missing="$missing prometheus"
 command -v docker-compose >/dev/null || missing="$missing docker-compose"
 command -v curl >/dev/null || missing="$missing curl"
+command -v java >/dev/null || missing="$missing default-jdk-headless"
 
 [ -n "$missing" ] || exit 0
 by_hand="sudo apt-get install --no-install-recommends$missing"
