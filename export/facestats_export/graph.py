@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from facestats.holistic.provenance import NO_SCORE
 from facestats_export.calibration import Calibration
 from facestats_export.clip import EMBEDDING_SIZE, Clip
 from facestats_export.regressor import Layer
@@ -114,7 +115,8 @@ def regressor_graph(layers: Sequence[Layer], calibration: Calibration | None) ->
     """Builds ``EMBEDDING`` to ``RAW`` and ``SCORE``: linear layers with ReLU between them, then the calibration.
 
     ``SCORE`` is the sum over the calibration's intervals of how far ``RAW`` has come through each, times its share of
-    100: piecewise linear, monotone, clamped, and exact at the stored quantiles. Without a calibration it is NaN.
+    100: piecewise linear, monotone, clamped, and exact at the stored quantiles. Without a calibration it is
+    ``NO_SCORE``.
     ``EMBEDDING_COPY`` is the input again (the model's ``config.pbtxt`` says why).
 
     Args:
@@ -157,8 +159,14 @@ def regressor_graph(layers: Sequence[Layer], calibration: Calibration | None) ->
 def _score_nodes(calibration: Calibration | None, constant: object) -> list[onnx.NodeProto]:
     assert callable(constant)
     if calibration is None:
-        nan = constant("uncalibrated", np.array([np.nan], np.float32))
-        return [helper.make_node("Mul", ["RAW", nan], ["SCORE"], name="uncalibrated_score")]
+        zero, score = (
+            constant("zero", np.array([0], np.float32)),
+            constant("no_score", np.array([NO_SCORE], np.float32)),
+        )
+        return [
+            helper.make_node("Mul", ["RAW", zero], ["nothing"], name="nothing"),
+            helper.make_node("Add", ["nothing", score], ["SCORE"], name="uncalibrated_score"),
+        ]
     raw, score = calibration.knots()
     knots = raw.astype(np.float32)
     start, width = constant("interval_start", knots[:-1]), constant("interval_width", np.diff(knots))

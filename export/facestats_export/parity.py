@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from facestats.holistic.provenance import NO_SCORE
 from facestats.images.imaging import decode_image
 from facestats_export.calibration import Calibration, measure_calibration
 from facestats_export.errors import ExportError
@@ -47,7 +48,7 @@ class Answers:
     Attributes:
         embedding: [N, 512].
         raw: [N].
-        score: [N] points; NaN without a calibration.
+        score: [N] points; ``NO_SCORE`` without a calibration.
     """
 
     embedding: NDArray[np.floating[Any]]
@@ -213,13 +214,13 @@ def calibration_difference(answers: Answers, calibration: Calibration | None) ->
 
     Args:
         answers: The engine's.
-        calibration: The export's; without one every SCORE must be NaN.
+        calibration: The export's; without one every SCORE must be ``NO_SCORE``.
 
     Returns:
         Largest difference, points; infinite where there is a score without a calibration.
     """
     if calibration is None:
-        return 0.0 if np.isnan(answers.score).all() else float("inf")
+        return 0.0 if (answers.score == NO_SCORE).all() else float("inf")
     return float(np.abs(answers.score - calibration.score(answers.raw)).max())
 
 

@@ -50,7 +50,7 @@ def golden_parameters(
         pixels: [224, 224, 3] uint8.
         embedding: [512].
         raw: The regressor's output.
-        score: The calibrated score, NaN without a calibration.
+        score: The calibrated score, ``NO_SCORE`` without a calibration.
         precision: Of the graphs that answered.
     """
     buffer = io.BytesIO()

@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from facestats.holistic.provenance import NO_SCORE
 from facestats_export.calibration import QUANTILES, Calibration, bundled_calibration
 from facestats_export.clip import load_clip
 from facestats_export.graph import export_clip, regressor_graph
@@ -58,8 +59,8 @@ def test_equal_and_nearly_equal_quantiles_do_not_break_it(facestats: Calibration
     assert score[10] == pytest.approx(13, abs=1e-4)
 
 
-def test_without_a_calibration_score_is_not_a_number() -> None:
-    assert np.isnan(scores(None, np.array([0.1, 1.2]))).all()
+def test_without_a_calibration_there_is_no_score() -> None:
+    assert (scores(None, np.array([0.1, 1.2])) == NO_SCORE).all()
 
 
 def test_regressor_graph_is_the_regressor() -> None:

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from facestats.holistic.provenance import NO_SCORE
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import clip_pixels
 from facestats_export.calibration import Calibration, measure_calibration
@@ -74,9 +75,9 @@ def test_score_that_is_not_the_calibration_of_raw_is_found(calibration: Calibrat
     wrong = Answers(right.embedding, right.raw, right.score + np.arange(9) * 0.1)
     assert calibration_difference(wrong, calibration) == pytest.approx(0.8)
     assert calibration_difference(right, None) == np.inf
-    nothing = Answers(right.embedding, right.raw, np.full(9, np.nan))
+    nothing = Answers(right.embedding, right.raw, np.full(9, NO_SCORE))
     assert calibration_difference(nothing, None) == 0
-    assert np.isnan(calibration_difference(nothing, calibration))
+    assert calibration_difference(nothing, calibration) > 1
 
 
 def graphs(*nodes: onnx.NodeProto, constants: dict[str, np.ndarray]) -> OnnxGraphs:

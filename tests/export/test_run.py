@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 import facestats_export.run
+from facestats.holistic.provenance import NO_SCORE
 from facestats.landmarks.networks import DETECTOR, MESH
 from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
 from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
@@ -199,7 +199,7 @@ def test_a_calibration_belongs_to_one_checkpoint(tower: SpreadTower, tmp_path: P
 def test_without_a_calibration_it_must_be_asked_for(tower: SpreadTower, tmp_path: Path) -> None:
     report = quietly(spread_options(tower, tmp_path / "output", calibration=None, uncalibrated=True))
     assert report.parameters["calibration"] == report.parameters["calibration_sha256"] == "none"
-    assert math.isnan(float(report.parameters["golden_score"]))
+    assert float(report.parameters["golden_score"]) == NO_SCORE
     assert report.proof is not None
     assert report.proof.scale == "parity images", "drift is measured on some scale even so"
     assert report.proof.calibration_difference == 0

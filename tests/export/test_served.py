@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from facestats.holistic.provenance import NO_SCORE
 from facestats.models.repository import ENCODER, REGRESSOR, live_version
 from facestats_export.checkpoints import load_regressor
 from facestats_export.graph import regressor_graph
@@ -228,7 +229,7 @@ def test_without_a_calibration_there_is_no_score_anywhere(
     assert "score - = 0.6 x geometric" in said
     assert "no calibration" in said
     answer = infer(triton(service), "attractiveness_image", {"IMAGE": np.array([[photo]], object)})
-    assert np.isnan(answer["SCORE"]).all()
+    assert (answer["SCORE"] == NO_SCORE).all()
     assert np.isfinite(answer["RAW"]).all()
 
 

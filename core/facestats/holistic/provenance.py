@@ -19,6 +19,9 @@ UNKNOWN = "unknown"
 UNCALIBRATED = "none"
 """Calibration id of a regressor without one: its SCORE is on no common scale and is not blended."""
 
+NO_SCORE = -1.0
+"""Triton's SCORE where there is none: finite, since JSON has no NaN, and off the scale of 0..100."""
+
 
 @dataclass(frozen=True)
 class GoldenCase:
@@ -27,7 +30,7 @@ class GoldenCase:
     Attributes:
         pixels: [224, 224, 3] uint8.
         embedding: [512] float32, L2-normalised.
-        score: Calibrated score, 0..100 (``nan`` when uncalibrated).
+        score: Calibrated score, 0..100; below 0 (``NO_SCORE``) when uncalibrated.
         raw: The regressor's output in its own unit.
         score_tolerance: Largest allowed difference of ``score``, points.
     """

@@ -157,7 +157,7 @@ def golden_difference(case: GoldenCase, live: Holistic) -> tuple[float, str]:
     embedding = live.embedding[0]
     norms = float(np.linalg.norm(embedding) * np.linalg.norm(case.embedding))
     cosine = float(embedding @ case.embedding) / norms if norms > 0 else math.nan
-    calibrated = not math.isnan(case.score)
+    calibrated = case.score >= 0
     expected, got = (case.score, float(live.score[0])) if calibrated else (case.raw, float(live.raw[0]))
     drift = abs(got - expected)
     if not cosine >= MIN_GOLDEN_COSINE:

@@ -18,7 +18,7 @@ from facestats.holistic.backend import (
     HolisticState,
     HolisticUnavailableError,
 )
-from facestats.holistic.provenance import GoldenCase, Provenance
+from facestats.holistic.provenance import NO_SCORE, GoldenCase, Provenance
 from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor, golden_difference
 from facestats_export.provenance import golden_parameters
@@ -62,11 +62,11 @@ def test_what_is_off_is_said(live: Holistic, said: str) -> None:
 
 
 def test_without_a_calibration_raw_is_compared() -> None:
-    case = replace(CASE, score=math.nan)
-    drift, problem = golden_difference(case, answer(score=math.nan))
+    case = replace(CASE, score=NO_SCORE)
+    drift, problem = golden_difference(case, answer(score=NO_SCORE))
     assert drift == pytest.approx(0, abs=1e-6)
     assert problem == ""
-    assert "the score is 2.280, the export computed 1.280" in golden_difference(case, answer(math.nan, raw=2.28))[1]
+    assert "the score is 2.280, the export computed 1.280" in golden_difference(case, answer(NO_SCORE, raw=2.28))[1]
 
 
 def export(version: int, score: float = 61.5) -> Provenance:
