@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel docs clean
+.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel snapshots docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ check-images: setup  ## Run the Dockerfiles' own steps and commands without Dock
 
 check-wheel: $(VENV)/.ready  ## Build the wheels, install them in a fresh environment, serve and score (PYTHON=python3.12)
 	$(BIN)/python deploy/check_wheel.py $(shell command -v $(PYTHON))
+
+snapshots: setup  ## Freeze the OpenAPI document and a full answer anew, after a change that callers are meant to see
+	PYTHONPATH=. $(BIN)/python -m tests.gateway.what_callers_see
 
 docs: setup  ## Write the generated pages of the documentation, and the settings that Compose passes through
 	PYTHONPATH=docs $(BIN)/python -m facestats_docs.settings_table docs/settings.md

@@ -12,7 +12,7 @@ from facestats.deadline import Deadline
 from facestats.faces.options import ScoreOptions
 from facestats.problems import Problem
 from facestats.scoring.pipeline import PhotoScorer
-from facestats.scoring.schemas import ScoreDocument
+from facestats.scoring.schemas import BatchScoreDocument, ScoreDocument
 from facestats_gateway.metrics import Metrics
 
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
@@ -75,4 +75,4 @@ class BatchScorer:
 
 
 def _line(index: int, document: ScoreDocument) -> bytes:
-    return b'{"index":%d,%s\n' % (index, document.model_dump_json().encode()[1:])
+    return BatchScoreDocument(index=index, **dict(document)).model_dump_json().encode() + b"\n"

@@ -13,7 +13,9 @@ from facestats_gateway.metrics import Metrics
 from facestats_gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "client" / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), ROOT / "client" / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/*.md")]
+)
 
 
 def named(path: Path) -> str:
