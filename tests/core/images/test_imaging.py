@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from facestats.images.containers.directories import Directories
 from facestats.images.imaging import decode_image, open_image
 from facestats.images.limits import MOST_PIXELS, ImageError, ImageLimits
 
@@ -179,3 +180,11 @@ def test_whatever_a_decoder_raises_is_a_damaged_image(
 def test_no_larger_limit_can_be_configured_than_the_decoder_has() -> None:
     assert Image.MAX_IMAGE_PIXELS is not None
     assert MOST_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
+
+
+def test_a_field_that_promises_millions_of_values_gives_a_few() -> None:
+    values = np.arange(5_000_000, dtype="<u4").tobytes()
+    block = b"II*\x00\x08\x00\x00\x00" + struct.pack("<HHHIII", 1, 330, 4, 5_000_000, 26, 0) + values
+    directories = Directories(block)
+    found = directories.integers(directories.read(directories.first).fields[330])
+    assert found == tuple(range(64))

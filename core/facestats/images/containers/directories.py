@@ -11,6 +11,8 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _MOST_ENTRIES = 4096
+_MOST_VALUES = 64
+"""Of one field; a file made to keep us busy promises millions, and none that is asked for here has more."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,17 @@ class Directories:
         return Directory(fields, self._integer(start + count * step, self.word))
 
     def integers(self, field: Field | None) -> tuple[int, ...]:
-        """A field's values; none when it is absent, holds no integers, or lies outside the data."""
+        """A field's first values; none when it is absent, holds no integers, or lies outside the data."""
         if field is None or field.type not in _INTEGERS:
             return ()
-        size = _SIZES[field.type] * field.count
+        width, count = _SIZES[field.type], min(field.count, _MOST_VALUES)
         stored = field.value
-        if size > self.word:
+        if width * field.count > self.word:
             offset = int.from_bytes(field.value, "little" if self.order == "<" else "big")
-            stored = self.data[offset : offset + size]
-        if len(stored) < size:
+            stored = self.data[offset : offset + width * count]
+        if len(stored) < width * count:
             return ()
-        return struct.unpack_from(f"{self.order}{field.count}{_INTEGERS[field.type]}", stored)
+        return struct.unpack_from(f"{self.order}{count}{_INTEGERS[field.type]}", stored)
 
     def integer(self, field: Field | None, default: int) -> int:
         """A field's first value."""

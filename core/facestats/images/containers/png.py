@@ -5,14 +5,13 @@ from __future__ import annotations
 import binascii
 import zlib
 
-from PIL import Image
-
 from facestats.images.containers.orientation import turns_of_exif
 from facestats.images.containers.pixel_file import PixelFile, damaged
 from facestats.images.signatures import unsupported
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt")
+_WANTED = frozenset({b"tRNS", b"eXIf", b"acTL", *_TEXTS})
 _RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
 """Where ImageMagick kept EXIF before PNG had a chunk for it."""
 _MOST_TEXT = 1 << 20
@@ -25,40 +24,44 @@ def pixels_of_png(data: bytes) -> PixelFile:
         ImageError: ``unsupported-format`` (Apple's CgBI), or ``truncated-image``.
     """
     kept = [_SIGNATURE]
-    turns: tuple[Image.Transpose, ...] = ()
-    frames = 0
-    depth = colour = 0
+    exif: bytes | None = None
+    profile: bytes | None = None
+    frames = depth = colour = 0
     animated = has_picture = False
     complete = True
     at = len(_SIGNATURE)
     while at + 8 <= len(data):
         kind = data[at + 4 : at + 8]
-        start, end = at + 8, at + 8 + int.from_bytes(data[at : at + 4], "big")
-        chunk, body = data[at : end + 4], data[start:end]
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         # Garbage after the picture does no harm; before it nothing can be found any more.
         if not kind.isalpha() or kind == b"IEND":
             break
         if kind == b"CgBI":
             raise unsupported("PNG as Apple's build tools rewrite it")
-        if kind == b"IHDR" and len(body) >= 10:
-            depth, colour = body[8], body[9]
+        if kind == b"IHDR" and at + 18 <= len(data):
+            depth, colour = data[at + 16], data[at + 17]
         if kind[:1].isupper():
-            kept.append(chunk)
+            kept.append(data[at:end])
             has_picture = has_picture or kind == b"IDAT"
-            complete = end + 4 <= len(data)
+            complete = end <= len(data)
         elif kind == b"fcTL":
             frames += 1
-        elif kind in (b"tRNS", b"eXIf", b"acTL", *_TEXTS) and _is_sound(chunk):
+        elif kind in _WANTED and _is_sound(chunk := data[at:end]):
+            body = chunk[8:-4]
             if kind == b"tRNS" and not has_picture:
                 kept += _transparency(body, depth, colour)
+            elif kind == b"eXIf" and exif is None:
+                exif = body
+            elif kind in _TEXTS and profile is None:
+                profile = _raw_profile(kind, body)
             animated = animated or kind == b"acTL"
-            turns = turns or turns_of_exif(_exif(kind, body))
-        at = end + 4
+        at = end
     if not has_picture:
         raise damaged("it holds no picture")
     if complete:
         # Nothing after the pixels is read, so that nothing there can be wrong.
         kept.append(_chunk(b"IEND", b""))
+    turns = turns_of_exif(exif or b"") or turns_of_exif(profile or b"")
     return PixelFile("PNG", b"".join(kept), turns, frames=max(1, frames) if animated else 1)
 
 
@@ -66,12 +69,11 @@ def _is_sound(chunk: bytes) -> bool:
     return binascii.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
 
 
-def _exif(kind: bytes, body: bytes) -> bytes:
-    if kind == b"eXIf":
-        return body
+def _raw_profile(kind: bytes, body: bytes) -> bytes | None:
+    """The EXIF block in a text; ``None`` where the text is another one, empty where it cannot be read."""
     keyword, _, rest = body.partition(b"\x00")
-    if kind not in _TEXTS or keyword not in _RAW_PROFILES:
-        return b""
+    if keyword not in _RAW_PROFILES:
+        return None
     try:
         text = zlib.decompressobj().decompress(rest[1:], _MOST_TEXT) if kind == b"zTXt" else rest
         # A line with the profile's name, one with its length, then hexadecimal digits.

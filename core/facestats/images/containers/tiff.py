@@ -89,7 +89,7 @@ def _pages(directories: Directories) -> Iterator[_Page]:
         seen.add(offset)
         directory = directories.read(offset)
         inner = directories.integers(directory.fields.get(_SUB_DIRECTORIES))
-        pending = [*inner[:_MOST_DIRECTORIES], *pending, directory.next]
+        pending = [*inner, *pending, directory.next]
         if (page := _page(directories, directory)).pixels:
             yield page
 
