@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
+from facestats.holistic.provenance import UNKNOWN
 from facestats.images.suffixes import named_like_an_image
 from facestats_bulk.errors import BulkError
 from facestats_bulk.inputs import PARQUET_SUFFIXES, input_key
@@ -75,6 +76,7 @@ class OutputFolder:
         self._path = path.rstrip("/")
         self.url = full_path(self._fs, self._path)
         self._identity = json.dumps(dict(identity), sort_keys=True)
+        self._of_unknown_model = identity.get("model") == UNKNOWN
 
     def prepare(self) -> Finished:
         """Makes the folder, reads what is done, and removes what an interrupted run left half written.
@@ -92,6 +94,11 @@ class OutputFolder:
                 read = dict(zip(parts, pool.map(self._read_ids, parts), strict=True))
             whole = [ids for ids in read.values() if ids is not None]
             self._require_ours(names, proven=bool(whole))
+            if whole and self._of_unknown_model:
+                raise BulkError(
+                    f"'{self.url}' holds scores of models that do not say what they are, so that nothing tells whether "
+                    "they are those served now; use another folder, or export the models with `facestats export`."
+                )
             self._fs.makedirs(self._path, exist_ok=True)
             torn = [name for name, ids in read.items() if ids is None]
             for name in (*torn, *filter(_UNFINISHED.fullmatch, names)):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from facestats.holistic.provenance import UNKNOWN
 from facestats_evaluation.ratings import EvaluationError, Failure, RatedPhoto
 from facestats_evaluation.service import FaceScores, PhotoRefusedError, ScoringService
 
@@ -57,9 +58,9 @@ class AnswerCache:
         return hashlib.sha256(identity + data).hexdigest()
 
     def get(self, key: str) -> FaceScores | PhotoRefusedError | None:
-        """The remembered answer."""
+        """The remembered answer; none of a service that does not know what it serves: it may be something else now."""
         entry = self._answers.get(key)
-        if entry is None:
+        if entry is None or self._receipt == UNKNOWN:
             return None
         if "refused" in entry:
             return PhotoRefusedError(entry["refused"]["code"], entry["refused"]["detail"])

@@ -88,6 +88,14 @@ def test_scores_of_another_model_or_other_options_are_not_mixed(tmp_path: Path) 
         OutputFolder(str(tmp_path), IDENTITY | {"model": "sha256:2"}).prepare()
 
 
+def test_scores_of_models_that_nobody_can_tell_apart_are_not_added_to(tmp_path: Path) -> None:
+    unknown = IDENTITY | {"model": "unknown"}
+    assert OutputFolder(str(tmp_path), unknown).prepare().files == 0
+    write(OutputFolder(str(tmp_path), unknown), A)
+    with pytest.raises(BulkError, match="do not say what they are"):
+        OutputFolder(str(tmp_path), unknown).prepare()
+
+
 @pytest.mark.parametrize("name", ["part-mine.parquet", "customers.parquet"])
 def test_other_people_s_files_are_left_alone(tmp_path: Path, name: str) -> None:
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / name)

@@ -209,3 +209,11 @@ def test_ratings_reach_no_photo_outside_the_folder(options: EvaluationOptions, s
     assert sum(script.asked.values()) == 10
     allowed = run_evaluation(replace(options, allow=[tmp_path / "images2"]), Console(quiet=True))
     assert [failure.filename for failure in allowed.failures] == [*named[:3], named[-1]]
+
+
+def test_answers_of_an_unknown_model_are_not_reused(options: EvaluationOptions, script: Rated, screen: Console) -> None:
+    script.receipt = "unknown"
+    script.answer = lambda data, sex: good(data, receipt="unknown")
+    for run in (1, 2):
+        run_evaluation(options, screen)
+        assert set(script.asked.values()) == {run}
