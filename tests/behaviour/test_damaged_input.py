@@ -11,9 +11,14 @@ import pytest
 from benchmarks.fuzz import fuzz_app, fuzz_decoder
 from benchmarks.mutations import bomb
 from tests.asgi import running_app
+from tests.core.images.formats.accepted import accepted_cases
+from tests.core.images.formats.case import encoded, example
+from tests.core.images.formats.refused import refused_cases
 from tests.gateway_process import GatewayProcess
 from tests.stack import Stack
 from tests.traffic import traffic
+
+OCTETS = {"content-type": "application/octet-stream"}
 
 
 def test_decoder_survives_mutated_files() -> None:
@@ -28,7 +33,31 @@ async def test_app_answers_mutated_requests_with_problems() -> None:
     statuses, _ = await fuzz_app(120, seed=3)
     assert statuses.total() == 120
     assert statuses[200] > 10
-    assert set(statuses) <= {200, 400, 413, 415, 422}
+    # Without Triton the drop-in's route has no answer.
+    assert set(statuses) <= {200, 400, 413, 415, 422, 503}
+
+
+async def test_odd_files_are_scored_as_the_photo_they_hold() -> None:
+    upright = example()
+    odd = ("eXIf chunk that is no EXIF", "orientation 6 in EXIF only", "grey, 16 bits, white is zero, little endian")
+    cases = [case for case in accepted_cases() if case.what in odd]
+    assert len(cases) == 4
+    async with running_app() as (client, _):
+        plain = await client.post("/v1/score", content=encoded(upright, "PNG"), headers=OCTETS)
+        for case in cases:
+            answer = await client.post("/v1/score", content=case.make(upright), headers=OCTETS)
+            assert answer.status_code == 200, (case.name, answer.text)
+            scores = [document.json()["faces"][0]["geometric"]["score"] for document in (plain, answer)]
+            assert scores[1] == pytest.approx(scores[0], abs=3), case.name
+
+
+async def test_images_of_other_formats_are_named() -> None:
+    upright = example()
+    cases = [case for case in refused_cases() if case.problem == "unsupported-format"][::9]
+    async with running_app() as (client, _):
+        for case in cases:
+            answer = await client.post("/v1/score", content=case.make(upright), headers=OCTETS)
+            assert (answer.status_code, answer.json()["type"]) == (415, "urn:facestats:problem:unsupported-format")
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream"])
