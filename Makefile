@@ -12,22 +12,33 @@ IMAGE  ?= examples/astronaut.jpg
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready  ## Create .venv and install everything (once)
+setup: $(VENV)/.ready  ## Create .venv and install everything, for development (once)
 
-$(VENV)/.ready: pyproject.toml constraints.txt client/pyproject.toml deploy/system-packages.sh
-	sh deploy/system-packages.sh
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' -e client
+DECLARED := pyproject.toml setup.py constraints.txt client/pyproject.toml deploy/system-packages.sh
+
+# A stamp for each kind of installation: what serves needs neither bulk scoring nor development's tools.
+$(VENV)/.ready: $(DECLARED)
+	$(call install,dev)
+	touch $@ $(VENV)/.serves
+
+$(VENV)/.serves: $(DECLARED)
+	$(call install,serve)
 	touch $@
 
-serve: setup  ## Export if needed, then serve on http://127.0.0.1:8080 until Ctrl-C
+define install
+sh deploy/system-packages.sh
+test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(1)]' -e client
+endef
+
+serve: $(VENV)/.serves  ## Export if needed, then serve on http://127.0.0.1:8080 until Ctrl-C
 	@exec $(BIN)/facestats up $(ARGS)
 
-score: setup  ## Score IMAGE=path with the running service
+score: $(VENV)/.serves  ## Score IMAGE=path with the running service
 	@$(BIN)/facestats score $(IMAGE)
 
-export: setup  ## Export the models (ARGS="--weights ... --precision ...")
+export: $(VENV)/.serves  ## Export the models (ARGS="--weights ... --precision ...")
 	$(BIN)/facestats export $(ARGS)
 
 # Tests mostly wait for servers to start and end, so two files run side by side; each lane has a stack of its own.

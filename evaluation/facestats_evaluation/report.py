@@ -131,8 +131,8 @@ def print_report(console: Console, evaluation: Evaluation) -> None:
         table.add_column("photos", no_wrap=True)
         for heading in ("n", "Pearson r", "Spearman rho", "MAE"):
             table.add_column(heading, justify="right", no_wrap=True)
-        for label, found in _rows(report, evaluation.group_column):
-            table.add_row(label, str(found.photos), *map(_text, (found.pearson, found.spearman, found.error)))
+        for label, found in kind_rows(report, evaluation.group_column):
+            table.add_row(label, str(found.photos), *map(interval_text, (found.pearson, found.spearman, found.error)))
         console.print(table)
     _print_gaps(console, evaluation)
     console.print("In brackets: 95 % bootstrap intervals. MAE: after the best line, in rating points.", style="dim")
@@ -142,7 +142,8 @@ def print_report(console: Console, evaluation: Evaluation) -> None:
         console.print(str(notice), style="bold yellow", markup=False)
 
 
-def _rows(report: KindReport, group_column: str | None) -> list[tuple[str, Agreement]]:
+def kind_rows(report: KindReport, group_column: str | None) -> list[tuple[str, Agreement]]:
+    """What a table of one kind of score shows, by label: all photos, within groups, each group, each level."""
     rows = [("all", report.overall)]
     if report.within_groups is not None:
         rows.append((f"within {group_column}", report.within_groups))
@@ -151,26 +152,31 @@ def _rows(report: KindReport, group_column: str | None) -> list[tuple[str, Agree
     return rows
 
 
-def _text(estimate: Estimate | None) -> str:
+def interval_text(estimate: Estimate | None) -> str:
+    """A figure with its interval; ``-`` where nothing can be said."""
     return "-" if estimate is None else f"{estimate.value:.2f} [{estimate.low:.2f},{estimate.high:.2f}]"
 
 
-def _print_gaps(console: Console, evaluation: Evaluation) -> None:
+def gap_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the groups' table; no rows without groups."""
     gaps = {kind: evaluation.kinds[kind].gaps for kind in KINDS if evaluation.kinds[kind].gaps}
-    if not gaps:
-        return
-    table = Table(
-        title="Group means against everybody, standard deviations",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column(str(evaluation.group_column))
-    for heading in ("n", "people", *gaps):
-        table.add_column(heading, justify="right")
-    first = next(iter(gaps.values()))
-    for row in first:
+    headings = [str(evaluation.group_column), "n", "people", *gaps]
+    rows = []
+    for row in next(iter(gaps.values()), ()):
         scores = [next((gap.score for gap in gaps[kind] if gap.group == row.group), None) for kind in gaps]
         cells = ["-" if score is None else f"{score:+.2f}" for score in scores]
-        table.add_row(row.group, str(row.photos), f"{row.human:+.2f}", *cells)
+        rows.append([row.group, str(row.photos), f"{row.human:+.2f}", *cells])
+    return headings, rows
+
+
+def _print_gaps(console: Console, evaluation: Evaluation) -> None:
+    headings, rows = gap_rows(evaluation)
+    if not rows:
+        return
+    title = "Group means against everybody, standard deviations"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == headings[0] else "right")
+    for row in rows:
+        table.add_row(*row)
     console.print(table)

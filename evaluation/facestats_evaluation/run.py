@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facestats_evaluation.collection import AnswerCache, ScoredPhoto, score_photos
+from facestats_evaluation.page import report_page
 from facestats_evaluation.pictures import draw_pictures
 from facestats_evaluation.ratings import EvaluationError, Failure, RatedPhoto, read_ratings
 from facestats_evaluation.report import Evaluation, evaluate_scores, print_report
@@ -18,6 +19,7 @@ from facestats_evaluation.service import ScoringService
 
 CACHE_NAME = "answers.jsonl"
 DOCUMENT_NAME = "evaluation.json"
+PAGE_NAME = "report.md"
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,10 @@ def run_evaluation(options: EvaluationOptions, console: Console) -> Evaluation:
     document = json.dumps(evaluation.document(), indent=2, allow_nan=False)
     (options.out / DOCUMENT_NAME).write_text(document + "\n", encoding="utf-8")
     pictures = draw_pictures(evaluation, scored, options.out) if options.pictures else []
+    (options.out / PAGE_NAME).write_text(report_page(evaluation, pictures), encoding="utf-8")
     print_report(console, evaluation)
-    console.print(
-        f"Written: {', '.join(str(path) for path in [options.out / DOCUMENT_NAME, *pictures])}", soft_wrap=True
-    )
+    written = [options.out / PAGE_NAME, options.out / DOCUMENT_NAME, *pictures]
+    console.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
     return evaluation
 
 

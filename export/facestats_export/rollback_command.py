@@ -23,7 +23,14 @@ def rollback(
     ],
 ) -> None:
     """Returns to the version before; a running Triton takes it up without a failed request."""
+    from facestats.holistic.provenance import Provenance
+    from facestats.models.repository import ENSEMBLES, read_parameters
     from facestats_export.publish import rollback as return_to_previous
 
     version = return_to_previous(repository)
-    print(f"Version {version} of '{repository}' is live again.")
+    served = Provenance(read_parameters(repository / ENSEMBLES[0]))
+    print(
+        f"Version {version} of '{repository}' is live again: {served.weights} weights, CLIP {served.get('clip')}, "
+        f"regressor {served.get('regressor')}, calibration {served.get('calibration')}, {served.get('precision')} "
+        f"for {served.get('target')}."
+    )

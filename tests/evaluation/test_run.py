@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from facestats_evaluation.ratings import EvaluationError
-from facestats_evaluation.run import CACHE_NAME, DOCUMENT_NAME, EvaluationOptions, run_evaluation
+from facestats_evaluation.run import CACHE_NAME, DOCUMENT_NAME, PAGE_NAME, EvaluationOptions, run_evaluation
 from tests.scripted_service import Answer, Script, problem, scored, scripted_service, served_model
 
 
@@ -88,6 +88,13 @@ def test_the_report_holds_every_kind_of_score(options: EvaluationOptions, screen
     assert document["kinds"]["holistic"]["overall"]["pearson"]["value"] == pytest.approx(-1)
     for picture in ("scatter.png", "calibration.png", "group_gaps.png"):
         assert (options.out / picture).read_bytes().startswith(b"\x89PNG")
+    page = (options.out / PAGE_NAME).read_text("utf-8")
+    assert "10 of 10 rated photos have a score. Pearson r with the ratings: geometric half 1.00 [1.00,1.00]" in page
+    assert "| within origin | 10 |" in page
+    assert "> A notice." in page
+    assert "| receipt | `sha256:one` |" in page
+    for picture in ("scatter.png", "calibration.png", "group_gaps.png"):
+        assert f"]({picture})" in page
     text = shown(screen)
     assert "within origin" in text
     assert "A notice." in text
@@ -105,6 +112,9 @@ def test_photos_without_scores_are_listed_and_not_fatal(
     }
     assert evaluation.kinds["geometric"].overall.photos == 8
     assert "4.jpg: no-face: It is no-face." in shown(screen)
+    page = (options.out / PAGE_NAME).read_text("utf-8")
+    assert "8 of 10 rated photos" in page
+    assert "| 4.jpg | no-face | It is no-face. |" in page
 
 
 def test_a_second_run_asks_for_nothing_again(options: EvaluationOptions, script: Rated, screen: Console) -> None:

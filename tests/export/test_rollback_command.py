@@ -22,11 +22,15 @@ def repository(root: Path, tmp_path: Path) -> Path:
 
 def test_returns_to_the_version_before(repository: Path) -> None:
     for content in (b"first", b"second"):
-        configs = model_configs(repository, "cpu", "fp32", {}, ())
+        said = {"weights": "trained", "clip": f"{content.decode()} tower", "regressor": "sha256:5", "calibration": "us"}
+        configs = model_configs(repository, "cpu", "fp32", said | {"precision": "fp32", "target": "cpu"}, ())
         publish(repository, {ENCODER: content, REGRESSOR: content}, configs, {})
     done = CliRunner().invoke(app, ["rollback", "--repository", str(repository)])
     assert done.exit_code == 0
-    assert done.stdout == f"Version 1 of '{repository}' is live again.\n"
+    assert done.stdout == (
+        f"Version 1 of '{repository}' is live again: trained weights, CLIP first tower, regressor sha256:5, "
+        "calibration us, fp32 for cpu.\n"
+    )
     assert live_version(repository) == 1
 
 
