@@ -139,13 +139,15 @@ def _misfit(pixels: NDArray[np.float64]) -> float:
 def _merged(known: Sequence[SeenFace], others: Sequence[SeenFace]) -> list[SeenFace]:
     """Of several views of a face the one trusted most, the largest face first.
 
-    A face that only another view shows must be trusted, unless it is all there is.
+    A face that only another view shows must be trusted, unless that view wins with a face that was known (a group on
+    its head), or it is all there is.
     """
     kept: list[SeenFace] = []
     for face in sorted([*known, *others], key=lambda face: -face.trust):
         if not any(_same(face, other) for other in kept):
             kept.append(face)
-    sure = [face for face in kept if face.trust >= TRUSTED or any(_same(face, other) for other in known)]
+    winning = {face.view.turns for face in kept if any(_same(face, other) for other in known)}
+    sure = [face for face in kept if face.trust >= TRUSTED or face.view.turns in winning]
     return _largest_first(sure or kept)
 
 
