@@ -22,6 +22,11 @@ CROP_SIDE = 512
 _CROP_MARGIN = 2.0
 """Side of the crop in longer sides of the face's bounding box."""
 
+_ANGLE_STEP = np.radians(0.5)
+_SCALE_STEP = 1.01
+_SHIFT_STEP = 4.0
+"""Steps of the crop's angle (radians), scale (ratio) and place (pixels of the crop)."""
+
 
 def capture(engine: LandmarkEngine, rgb: NDArray[np.uint8], mode: CaptureMode) -> Capture | None:
     """Captures the largest face of a photo, or returns None where there is none.
@@ -67,7 +72,11 @@ def _capture_face(engine: LandmarkEngine, rgb: NDArray[np.uint8], face: SeenFace
 
 
 def upright_crop_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarity transform of photo pixels to an upright ``CROP_SIDE`` square around the face.
+    """Similarity transform of photo pixels to an upright ``CROP_SIDE`` square around the face, in round numbers.
+
+    Landmarks answer to the last bit of the pixels they are found in: crops that differ by a thousandth of a pixel move
+    a score by a tenth of a point. So angle, scale and place come in steps, far coarser than what engines or an image
+    encoded anew differ by and far finer than what the second look would notice: nearly always the same pixels are cut.
 
     Args:
         points: [478, 2] landmarks, pixels of the photo.
@@ -75,13 +84,14 @@ def upright_crop_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         [2, 3] float64 affine matrix.
     """
-    angle = eye_line_angle(points)
+    angle = _ANGLE_STEP * round(eye_line_angle(points) / _ANGLE_STEP)
     cosine, sine = np.cos(angle), np.sin(angle)
     upright = np.array([[cosine, sine], [-sine, cosine]])
     turned = points[:SHAPE_LANDMARKS] @ upright.T
     low, high = turned.min(0), turned.max(0)
     scale = CROP_SIDE / (_CROP_MARGIN * (high - low).max())
-    shift = CROP_SIDE / 2 - scale * (low + high) / 2
+    scale = _SCALE_STEP ** round(np.log(scale) / np.log(_SCALE_STEP))
+    shift = _SHIFT_STEP * np.round((CROP_SIDE / 2 - scale * (low + high) / 2) / _SHIFT_STEP)
     return np.hstack([scale * upright, shift[:, None]])
 
 

@@ -120,10 +120,12 @@ def test_engines_agree_on_rated_portraits(rebuilt: LandmarkEngine, reference: La
         assert mine is not None
         assert true is not None
         ours, theirs = measure(mine).score, measure(true).score
-        assert ours is not None
-        assert theirs is not None
-        off.append(abs(ours - theirs))
+        # A photo may show too little of a face for a score.
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            off.append(abs(ours - theirs))
     print(f"geometric score off by {max(off):.4f} points at most, {np.mean(off):.4f} on average")
+    assert len(off) > 60
     assert max(off) <= 0.1
 
 
