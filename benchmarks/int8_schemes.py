@@ -10,7 +10,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,13 @@ from benchmarks.in_process import time_calls
 from benchmarks.markdown import markdown_table, replace_marked
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import clip_pixels
+from facestats_export.answers import Answers
 from facestats_export.calibration import Calibration, measure_calibration
 from facestats_export.clip import Clip, load_clip
+from facestats_export.drift import Comparison, FaceScale, compare
 from facestats_export.graph import clip_module, export_clip, regressor_graph
 from facestats_export.int8 import INT8_SCHEMES, round_tower, to_int8
-from facestats_export.parity import BATCH_LIMITS, Answers, OnnxGraphs, batch_dependence, compare, torch_answers
+from facestats_export.parity import BATCH_LIMITS, OnnxGraphs, batch_dependence, torch_answers
 from facestats_export.photos import parity_files, rounding_files
 from facestats_export.sources import find_regressor
 from facestats_export.tower import ServedTower
@@ -49,6 +51,9 @@ CALIBRATION_PHOTOS = 16
 OUTLIER_CHANNELS, OUTLIER_SIZE = 8, 30.0
 """Channels that ``with_outliers`` makes larger, and how much."""
 
+POINTS = ("real faces, points: mean", "95 %", "worst")
+"""Headings of a comparison's points."""
+
 _BATCH = 8
 
 
@@ -58,17 +63,13 @@ class Cost:
 
     Attributes:
         megabytes: Size of the graph.
-        worst: Largest score difference from PyTorch, points.
-        mean: Mean score difference, points.
-        rank_correlation: Spearman's with PyTorch's RAW.
+        comparison: With PyTorch.
         dependence: Largest change of a score with the rest of its batch, points.
         images_per_second: In this process at a batch of eight.
     """
 
     megabytes: float
-    worst: float
-    mean: float
-    rank_correlation: float
+    comparison: Comparison
     dependence: float
     images_per_second: float
 
@@ -154,15 +155,14 @@ def graphs(fp32: onnx.ModelProto, pixels: NDArray[np.uint8], folder: Path) -> di
     }
 
 
-def cost(graph: bytes, head: bytes, pixels: NDArray[np.uint8], reference: Answers, scale: Calibration) -> Cost:
+def cost(
+    graph: bytes, head: bytes, pixels: NDArray[np.uint8], reference: Answers, scale: Calibration, faces: FaceScale
+) -> Cost:
     """Measures one graph but for its speed, which is compared over rounds."""
     session = OnnxGraphs(graph, head)
-    comparison = compare("onnxruntime", reference, session.answers(pixels).on(scale))
     return Cost(
         megabytes=len(graph) / 1e6,
-        worst=comparison.score_worst,
-        mean=comparison.score_mean,
-        rank_correlation=comparison.rank_correlation,
+        comparison=compare("onnxruntime", reference, session.answers(pixels).on(scale), faces),
         dependence=batch_dependence(session, pixels, scale),
         images_per_second=0.0,
     )
@@ -182,15 +182,15 @@ def images_per_second(
 
 def table(costs: Mapping[str, Cost]) -> str:
     """The page's table."""
-    heading = ("scheme", "MB", "worst drift", "mean drift", "rank correlation", "with its batch", "images/s")
+    heading = ("scheme", "MB", "1 - cosine, worst", *POINTS, "passes", "with its batch", "images/s")
     limit = BATCH_LIMITS["int8"]
     rows = [
         (
             name,
             f"{item.megabytes:.0f}",
-            f"{item.worst:.3f}",
-            f"{item.mean:.3f}",
-            f"{item.rank_correlation:.4f}",
+            f"{item.comparison.cosine.worst:.1e}",
+            *(f"{points:.2f}" for points in astuple(item.comparison.points)),
+            "yes" if item.comparison.share_of_limits("int8", photos_differ=False) <= 1 else "**no**",
             f"{item.dependence:.3f}" + ("" if item.dependence <= limit else ", refused"),
             f"{item.images_per_second:.1f}",
         )
@@ -218,16 +218,17 @@ def main() -> None:
     module = clip_module(clip)
     embedding, raw = torch_answers(module, regressor, pixels)
     scale = measure_calibration("photos", "", "the photos", raw)
-    reference = Answers(embedding, raw, scale.score(raw))
+    reference, faces = Answers(embedding, raw, scale.score(raw)), FaceScale(regressor)
     head = regressor_graph(regressor.layers, scale).SerializeToString(deterministic=True)
     costs, made = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name, make in track(graphs(export_clip(ServedTower(clip)), pixels, Path(folder)).items(), console=console):
             made[name] = make()
-            costs[name] = cost(made[name], head, pixels, reference, scale)
+            costs[name] = cost(made[name], head, pixels, reference, scale, faces)
     speeds = images_per_second(made, head, pixels[np.arange(_BATCH) % len(pixels)], arguments.rounds)
     text = table({name: replace(item, images_per_second=speeds[name]) for name, item in costs.items()})
-    said = f"{len(pixels)} photos, percentiles among these photos, drift in points:\n\n{text}"
+    weights = "trained" if clip.trained and regressor.trained else "untrained"
+    said = f"{len(pixels)} photos, {weights} weights; real faces' percentiles change by their errors:\n\n{text}"
     print(said)
     if arguments.page is not None:
         replace_marked(arguments.page, arguments.mark, said)

@@ -67,14 +67,15 @@ def exported_repository(root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """
     from rich.console import Console
 
-    from facestats_export.run import ExportOptions, export_models
+    from facestats_export.options import ExportOptions
+    from facestats_export.run import export_models
 
     base = tmp_path_factory.getbasetemp()
     folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     output, done = folder / "exported" / "model_repository", folder / "exported" / "done"
     with FileLock(folder / "exported.lock"):
         if not done.exists():
-            options = ExportOptions(weights="untrained", regressor="untrained", output=output)
+            options = ExportOptions(weights="untrained", regressor="untrained", output=output, precision="fp32")
             export_models(options, Console(stderr=True, quiet=True))
             done.touch()
     return output

@@ -24,8 +24,14 @@ def export(
         str,
         typer.Option(envvar="FACESTATS_REGRESSOR", help="`auto`, `facestats-app`, `untrained`, or a checkpoint file."),
     ] = "auto",
-    precision: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="Of the image tower.")] = "fp32",
-    target: Annotated[Literal["cpu", "cuda", "tensorrt"], typer.Option(help="What Triton runs it on.")] = "cpu",
+    precision: Annotated[
+        Literal["auto", "fp32", "fp16", "bf16", "int8"],
+        typer.Option(help="Of the image tower; `auto`: the fastest that passes the proof on this machine."),
+    ] = "auto",
+    target: Annotated[
+        Literal["auto", "cpu", "openvino", "cuda", "tensorrt"],
+        typer.Option(help="What Triton runs it on; `auto` follows the precision."),
+    ] = "auto",
     calibration: Annotated[Path | None, typer.Option(help="Calibration file of this regressor.")] = None,
     uncalibrated: Annotated[bool, typer.Option(help="Export without a calibration: no blend.")] = False,
     attribute: Annotated[
@@ -40,7 +46,9 @@ def export(
     force: Annotated[bool, typer.Option(help="Publish even if unchanged, or past a limit; recorded.")] = False,
 ) -> None:
     """Exports CLIP and the regressor to ONNX and publishes them once they are proved equal to PyTorch."""
-    from facestats_export.run import ExportOptions, export_models, print_summary
+    from facestats_export.options import ExportOptions
+    from facestats_export.run import export_models
+    from facestats_export.summary import print_summary
 
     console = Console(markup=False, stderr=True, highlight=False)
     options = ExportOptions(

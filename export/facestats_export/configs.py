@@ -8,6 +8,7 @@ from pathlib import Path
 from tritonclient.grpc import model_config_pb2
 
 from facestats.models.configuration import read_config
+from facestats.models.openvino_settings import HINT_BF16, PRECISION
 from facestats.models.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, SCORERS, tracked_models
 from facestats_export.attributes import AttributeHead
 from facestats_export.clip import EMBEDDING_SIZE
@@ -24,7 +25,8 @@ def model_configs(
     Args:
         output: A prepared model repository.
         target: ``cpu``, or a variant ``configs/<target>.pbtxt`` where a model has one.
-        precision: ``fp32`` takes back the half precision that the TensorRT variant asks for.
+        precision: ``fp32`` takes back the half precision that the TensorRT variant asks for; OpenVINO is told which
+            to compute in.
         parameters: Provenance, for the models that callers ask.
         heads: Attribute heads to add.
 
@@ -41,6 +43,10 @@ def model_configs(
         if name in SCORERS:
             for key, value in parameters.items():
                 config.parameters[key].string_value = value
+        if config.backend == "openvino":
+            # Left out, OpenVINO computes in bf16 wherever the processor can.
+            key, value = (HINT_BF16, "YES") if precision == "bf16" else (PRECISION, "f32")
+            config.parameters[key].string_value = value
         if precision == "fp32":
             for accelerator in config.optimization.execution_accelerators.gpu_execution_accelerator:
                 accelerator.parameters.pop("precision_mode", None)

@@ -68,6 +68,12 @@ def second_moments(
     return moments
 
 
+def round_to_nearest(weight: NDArray[np.float32]) -> RoundedWeight:
+    """Rounds one weight, [inputs, outputs], to 8 bits with a scale for each output, each number by itself."""
+    scale = _scale(weight)
+    return RoundedWeight(np.rint(weight / scale).clip(-LARGEST, LARGEST).astype(np.int8), scale)
+
+
 def round_weight(weight: NDArray[np.float32], moment: NDArray[np.float32]) -> RoundedWeight:
     """Rounds one weight to 8 bits with a scale for each output.
 
@@ -76,7 +82,7 @@ def round_weight(weight: NDArray[np.float32], moment: NDArray[np.float32]) -> Ro
         moment: [inputs, inputs], of the layer's inputs.
     """
     remaining = weight.astype(np.float64)
-    scale = np.maximum(np.abs(remaining).max(0) / LARGEST, 1e-12).astype(np.float32)
+    scale = _scale(weight)
     inputs = len(weight)
     # A channel that no photo uses must not make the moments singular.
     damping = _DAMPING * max(float(np.trace(moment)) / inputs, 1e-12)
@@ -94,3 +100,11 @@ def round_weight(weight: NDArray[np.float32], moment: NDArray[np.float32]) -> Ro
             errors[index - start] = error
         remaining[end:] -= factor[start:end, end:].T @ errors
     return RoundedWeight(values, scale)
+
+
+def _scale(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[outputs]: the largest weight of each output is the largest 8-bit number."""
+    scale: NDArray[np.float32] = np.maximum(np.abs(weight.astype(np.float64)).max(0) / LARGEST, 1e-12).astype(
+        np.float32
+    )
+    return scale

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from facestats_export.gptq import LARGEST, RoundedWeight, round_weight, second_moments
+from facestats_export.gptq import LARGEST, RoundedWeight, round_to_nearest, round_weight, second_moments
 from facestats_export.graph import LinearLayer, linear_layers
 from facestats_export.smoothing import smoothed
+
+Result = TypeVar("Result")
 
 CONTRIB = "com.microsoft"
 """Domain of ONNX Runtime's own operators."""
@@ -116,27 +119,32 @@ def to_int8(tower: Rounded, scheme: Scheme) -> onnx.ModelProto:
     return converted
 
 
+def round_plainly(model: onnx.ModelProto) -> Rounded:
+    """As :func:`round_tower`, in no time and with more drift: it shows how fast 8 bits are here, no more."""
+    layers = linear_layers(model)
+    return Rounded(model, {layer.name: round_to_nearest(layer.weight) for layer in layers})
+
+
 def choose_int8(
-    tower: Rounded,
-    drift: Callable[[onnx.ModelProto], float],
-    limit: float,
-) -> tuple[onnx.ModelProto, Scheme, dict[str, float]]:
-    """The fastest 8-bit scheme whose drift is within the limit, else the one that drifts least.
+    tower: Rounded, compare: Callable[[onnx.ModelProto], Result], share_of_limits: Callable[[Result], float]
+) -> tuple[onnx.ModelProto, Scheme, dict[str, Result]]:
+    """The fastest 8-bit scheme within the limits, else the one that is the least past them.
 
     Args:
         tower: From :func:`round_tower`.
-        drift: Measures a graph's worst score drift, points.
-        limit: Largest allowed drift.
+        compare: Holds a graph against PyTorch.
+        share_of_limits: How much of what is allowed a comparison uses up; 1 or less passes.
 
     Returns:
-        The graph, its scheme, and the drift of each scheme that was tried.
+        The graph, its scheme, and the comparison of each scheme that was tried.
     """
-    tried: dict[str, float] = {}
+    tried: dict[str, Result] = {}
     for scheme in INT8_SCHEMES:
-        tried[scheme.name] = drift(to_int8(tower, scheme))
-        if tried[scheme.name] <= limit:
+        tried[scheme.name] = compare(to_int8(tower, scheme))
+        if share_of_limits(tried[scheme.name]) <= 1:
             break
-    best = min((scheme for scheme in INT8_SCHEMES if scheme.name in tried), key=lambda scheme: tried[scheme.name])
+    candidates = (scheme for scheme in INT8_SCHEMES if scheme.name in tried)
+    best = min(candidates, key=lambda scheme: share_of_limits(tried[scheme.name]))
     return to_int8(tower, best), best, tried
 
 

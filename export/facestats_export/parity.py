@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from facestats.holistic.provenance import NO_SCORE
 from facestats.images.imaging import decode_image
+from facestats_export import engines
+from facestats_export.answers import Answers, batches, joined
 from facestats_export.calibration import Calibration, measure_calibration
+from facestats_export.engines import REFERENCE, Variant
 from facestats_export.errors import ExportError
 from facestats_export.regressor import Regressor
 
 if TYPE_CHECKING:
     import torch
 
-SCORE_LIMITS = {"fp32": 0.05, "fp16": 0.5, "int8": 2.0}
-"""Largest allowed score difference from PyTorch, points, by precision."""
-
-BATCH_LIMITS = {"fp32": 1e-4, "fp16": 0.05, "int8": 0.05}
+BATCH_LIMITS = {"fp32": 1e-4, "fp16": 0.05, "bf16": 1e-4, "int8": 0.05}
 """Largest allowed score difference between an image alone and the same image among others, points.
 
-At fp32 a millionth of the scale, about the step between two float32 numbers near 100.
+A millionth of the scale is about the step between two float32 numbers near 100.
 """
 
 CALIBRATION_LIMIT = 1e-3
@@ -37,82 +35,6 @@ TELLING_SPREAD = 15.0
 
 COMPANY = 16
 """Size of the batch in which an image must get the score it gets alone."""
-
-_BATCH = 8
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What one engine computed for the parity images.
-
-    Attributes:
-        embedding: [N, 512].
-        raw: [N].
-        score: [N] points; ``NO_SCORE`` without a calibration.
-    """
-
-    embedding: NDArray[np.floating[Any]]
-    raw: NDArray[np.floating[Any]]
-    score: NDArray[np.floating[Any]]
-
-    def on(self, calibration: Calibration) -> Answers:
-        """The same answers with the scores of another calibration."""
-        return Answers(self.embedding, self.raw, calibration.score(self.raw))
-
-
-def joined(parts: Sequence[Answers]) -> Answers:
-    """The answers for several batches as one."""
-    return Answers(
-        np.concatenate([part.embedding for part in parts]),
-        np.concatenate([part.raw for part in parts]),
-        np.concatenate([part.score for part in parts]),
-    )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One engine against PyTorch.
-
-    Attributes:
-        engine: Which one.
-        images: Number of images.
-        embedding_cosine_min: Smallest cosine of the two embeddings.
-        raw_worst: Largest difference of RAW.
-        score_worst: Largest difference of SCORE, points.
-        score_mean: Mean difference of SCORE, points.
-        rank_correlation: Spearman's between the two engines' RAW.
-    """
-
-    engine: str
-    images: int
-    embedding_cosine_min: float
-    raw_worst: float
-    score_worst: float
-    score_mean: float
-    rank_correlation: float
-
-    def figures(self) -> dict[str, float | int | str]:
-        """As plain values."""
-        return asdict(self)
-
-
-def compare(engine: str, reference: Answers, live: Answers) -> Comparison:
-    """Compares an engine's answers with PyTorch's."""
-    from scipy.stats import spearmanr
-
-    cosine = (reference.embedding * live.embedding).sum(1) / (
-        np.linalg.norm(reference.embedding, axis=1) * np.linalg.norm(live.embedding, axis=1)
-    )
-    drift = np.abs(reference.score - live.score)
-    return Comparison(
-        engine=engine,
-        images=len(drift),
-        embedding_cosine_min=float(cosine.min()),
-        raw_worst=float(np.abs(reference.raw - live.raw).max()),
-        score_worst=float(drift.max()),
-        score_mean=float(drift.mean()),
-        rank_correlation=float(spearmanr(reference.raw, live.raw).statistic),
-    )
 
 
 def torch_answers(
@@ -164,22 +86,21 @@ def proving_calibration(calibration: Calibration | None, raw: NDArray[np.float64
 
 
 class OnnxGraphs:
-    """Both graphs in ONNX Runtime, in this process.
+    """Both graphs in this process, on the engines that Triton will run them on.
 
     Args:
         encoder: The image tower, ONNX bytes or a path.
         regressor: The regressor, ONNX bytes or a path.
+        variant: What the image tower is computed in and on.
     """
 
-    def __init__(self, encoder: bytes | str, regressor: bytes | str) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._encoder = onnxruntime.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
-        self._regressor = onnxruntime.InferenceSession(regressor, options, providers=["CPUExecutionProvider"])
+    def __init__(self, encoder: bytes | str, regressor: bytes | str, variant: Variant = REFERENCE) -> None:
+        self._encode = engines.encoder(encoder, variant)
+        self._regressor = engines.onnx_session(regressor)
 
     def run(self, pixels: NDArray[np.uint8]) -> Answers:
         """One run of the whole batch."""
-        (embedding,) = self._encoder.run(["EMBEDDING"], {"PIXELS": pixels})
+        embedding = self._encode(pixels)
         raw, score = self._regressor.run(["RAW", "SCORE"], {"EMBEDDING": embedding})
         return Answers(embedding, raw[:, 0], score[:, 0])
 
@@ -239,9 +160,3 @@ def preprocessing_difference(photos: Sequence[bytes], pixels: NDArray[np.uint8])
         theirs = processor(Image.fromarray(decode_image(data)), return_tensors="np")["pixel_values"][0]
         worst = max(worst, int(np.abs(theirs.transpose(1, 2, 0).astype(int) - ours).max()))
     return worst
-
-
-def batches(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """The images in batches of ``_BATCH``."""
-    for start in range(0, len(pixels), _BATCH):
-        yield pixels[start : start + _BATCH]

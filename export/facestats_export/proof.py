@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from facestats_export.choice import Trial
+from facestats_export.drift import LIMITS, Comparison, Figures
 from facestats_export.facenets.parity import LANDMARK_LIMIT, LandmarkComparison
-from facestats_export.parity import BATCH_LIMITS, CALIBRATION_LIMIT, COMPANY, SCORE_LIMITS, Comparison
+from facestats_export.parity import BATCH_LIMITS, CALIBRATION_LIMIT, COMPANY
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,12 @@ class Proof:
         preprocessing_difference: Largest difference of a pixel from CLIP's own image processor's, of 255.
         decoder_difference: Largest difference of a pixel of Triton's image decoder from the gateway's, of 255; ``None``
             if Triton was not compared.
-        scale: Name of the calibration on which drift was judged.
+        scale: Name of the calibration on which the photos' own drift is told.
+        photos_differ: Whether the photos' own drift is judged: they are embedded by trained weights, and differ.
         triton_obstacle: Why Triton was not compared; ``None`` if it was.
         attributes: Attribute head to the largest difference of a probability from scikit-learn's.
-        quantisation: The 8-bit schemes tried and each one's worst drift, points; the last used scheme is ``scheme``.
+        trials: The precisions tried unasked.
+        schemes: The 8-bit schemes tried; the one in use is ``scheme``.
         scheme: The 8-bit scheme in use; empty at other precisions.
         landmarks: Each engine that runs the face networks against MediaPipe's own graph.
     """
@@ -34,19 +39,21 @@ class Proof:
     preprocessing_difference: int
     decoder_difference: int | None
     scale: str
+    photos_differ: bool
     triton_obstacle: str | None
-    attributes: dict[str, float] = field(default_factory=dict)
-    quantisation: dict[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    schemes: Mapping[str, Comparison] = field(default_factory=dict)
     scheme: str = ""
     landmarks: tuple[LandmarkComparison, ...] = ()
 
     def failures(self, precision: str) -> list[str]:
         """What is past a limit of this precision, one clause each. A figure that is not a number is."""
-        drift_limit, batch_limit = SCORE_LIMITS[precision], BATCH_LIMITS[precision]
+        batch_limit = BATCH_LIMITS[precision]
         failures = [
-            f"{item.engine}'s worst score drift is {item.score_worst:.3f} points (limit {drift_limit})"
+            failure
             for item in self.comparisons
-            if not item.score_worst <= drift_limit
+            for failure in item.failures(precision, photos_differ=self.photos_differ)
         ]
         if not self.batch_dependence <= batch_limit:
             failures.append(
@@ -61,19 +68,23 @@ class Proof:
             failures.append(f"pixels differ from CLIP's image processor's by {self.preprocessing_difference} of 255")
         if self.decoder_difference:
             failures.append(f"Triton's decoder differs from the gateway's by {self.decoder_difference} of 255")
-        for item in self.landmarks:
-            failures += item.failures()
+        for landmarks in self.landmarks:
+            failures += landmarks.failures()
         return failures
 
     def parameters(self, *, forced: bool) -> dict[str, str]:
         """The figures for the provenance, worst over the engines."""
         items = self.comparisons
+        points, score = ([getattr(item, name) for item in items] for name in ("points", "score"))
         return {
             "parity_images": str(items[0].images),
             "parity_engines": ", ".join(item.engine for item in items),
-            "parity_score_worst": f"{max(item.score_worst for item in items):.6f}",
-            "parity_score_mean": f"{max(item.score_mean for item in items):.6f}",
-            "parity_embedding_cosine_min": f"{min(item.embedding_cosine_min for item in items):.7f}",
+            "parity_points_worst": f"{max(one.worst for one in points):.6f}",
+            "parity_points_p95": f"{max(one.p95 for one in points):.6f}",
+            "parity_points_mean": f"{max(one.mean for one in points):.6f}",
+            "parity_score_worst": f"{max(one.worst for one in score):.6f}",
+            "parity_score_mean": f"{max(one.mean for one in score):.6f}",
+            "parity_embedding_cosine_min": f"{1 - max(item.cosine.worst for item in items):.7f}",
             "parity_rank_correlation": f"{min(item.rank_correlation for item in items):.6f}",
             "parity_batch_dependence": f"{self.batch_dependence:.6f}",
             "parity_scale": self.scale,
@@ -85,23 +96,28 @@ class Proof:
         }
 
 
-def proof_json(proof: Proof, parameters: dict[str, str]) -> str:
+def proof_json(proof: Proof, parameters: Mapping[str, str]) -> str:
     """The report for machines."""
     facts = {name: value for name, value in parameters.items() if not name.startswith("golden_")}
     return json.dumps({"provenance": facts, **asdict(proof)}, indent=1) + "\n"
 
 
-def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
+def proof_markdown(proof: Proof, parameters: Mapping[str, str]) -> str:
     """The report for people."""
+    precision = parameters["precision"]
+    limits = LIMITS[precision]
+    judged = "judged too" if proof.photos_differ else "not judged: they are untrained, or too alike for their own scale"
     lines = [
         "# Parity report",
         "",
         f"CLIP {parameters['clip']}, regressor {parameters['regressor']}, calibration {parameters['calibration']}, "
-        f"precision {parameters['precision']} for {parameters['target']}. Score drift is in points on the scale of the "
-        f"calibration '{proof.scale}'; everything is compared with PyTorch.",
+        f"precision {precision} for {parameters['target']}, weights {parameters['weights']}. Everything is compared "
+        "with PyTorch; figures are mean / 95 % / worst. *Real faces* are the reference faces, each moved by a photo's "
+        f"error: points of percentile. *Photos* are the parity photos' own scores on '{proof.scale}', {judged}.",
         "",
-        "| engine | images | cosine, least | RAW, worst | SCORE, worst | SCORE, mean | rank correlation |",
+        "| engine | photos | 1 - cosine | real faces, points | photos, points | RAW, worst | rank correlation |",
         "|---|---|---|---|---|---|---|",
+        f"| limits | | {_text(limits.cosine)} | {_text(limits.points)} | | | |",
         *(_row(item) for item in proof.comparisons),
         "",
         f"- Pixels against CLIP's own image processor: {proof.preprocessing_difference} of 255 at most.",
@@ -115,7 +131,8 @@ def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
         f"{proof.batch_dependence:.6f} points at most."
     )
     lines.append(f"- SCORE against the calibration of RAW: {proof.calibration_difference:.6f} points at most.")
-    lines += [f"- 8 bits, {name}: {drift:.3f} points at worst." for name, drift in proof.quantisation.items()]
+    lines += [f"- Tried: {trial}." for trial in proof.trials]
+    lines += scheme_lines(proof.schemes)
     if proof.scheme:
         lines.append(f"- 8 bits, used: {proof.scheme}.")
     lines += [
@@ -127,8 +144,16 @@ def proof_markdown(proof: Proof, parameters: dict[str, str]) -> str:
         for item in proof.landmarks
     ]
     if parameters["parity_forced"] == "true":
-        lines.append(f"- **Published by force**: {'; '.join(proof.failures(parameters['precision']))}.")
+        lines.append(f"- **Published by force**: {'; '.join(proof.failures(precision))}.")
     return "\n".join(lines) + "\n"
+
+
+def scheme_lines(schemes: Mapping[str, Comparison]) -> list[str]:
+    """What each 8-bit scheme cost, a line each."""
+    return [
+        f"- 8 bits, {name}: 1 - cosine {_text(found.cosine)}, real faces {_text(found.points)} points."
+        for name, found in schemes.items()
+    ]
 
 
 def summary_rows(proof: Proof) -> list[tuple[str, str]]:
@@ -136,8 +161,8 @@ def summary_rows(proof: Proof) -> list[tuple[str, str]]:
     rows = [
         (
             f"{item.engine} against PyTorch",
-            f"{item.images} images; score drift worst {item.score_worst:.4f}, mean {item.score_mean:.4f} points; "
-            f"cosine at least {item.embedding_cosine_min:.6f}; rank correlation {item.rank_correlation:.4f}",
+            f"{item.images} photos; 1 - cosine {_text(item.cosine)}; real faces {_text(item.points)} points "
+            "(mean / 95 % / worst)",
         )
         for item in proof.comparisons
     ]
@@ -154,6 +179,10 @@ def summary_rows(proof: Proof) -> list[tuple[str, str]]:
 
 def _row(item: Comparison) -> str:
     return (
-        f"| {item.engine} | {item.images} | {item.embedding_cosine_min:.7f} | {item.raw_worst:.2e} | "
-        f"{item.score_worst:.5f} | {item.score_mean:.5f} | {item.rank_correlation:.6f} |"
+        f"| {item.engine} | {item.images} | {_text(item.cosine)} | {_text(item.points)} | {_text(item.score)} | "
+        f"{item.raw_worst:.2e} | {item.rank_correlation:.6f} |"
     )
+
+
+def _text(figures: Figures) -> str:
+    return " / ".join(f"{value:.2g}" for value in (figures.mean, figures.p95, figures.worst))

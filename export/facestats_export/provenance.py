@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from tritonclient.grpc import model_config_pb2
 
-GOLDEN_TOLERANCE = {"fp32": 0.5, "fp16": 1.0, "int8": 3.0}
+GOLDEN_TOLERANCE = {"fp32": 0.5, "fp16": 1.0, "bf16": 3.0, "int8": 3.0}
 """How far the live score of the golden input may lie from the export's, points: other processors, other versions."""
 
-_VERSIONED = ("torch", "transformers", "onnx", "onnxruntime")
+_VERSIONED = ("torch", "transformers", "onnx", "onnxruntime", "openvino")
 
 
 def graphs_sha256(graphs: Mapping[str, bytes]) -> str:

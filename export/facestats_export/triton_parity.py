@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
 from facestats.holistic.triton import channel_arguments
+from facestats_export.answers import Answers, batches, joined
+from facestats_export.engines import GPU_TARGETS
 from facestats_export.errors import ExportError
-from facestats_export.parity import Answers, batches, joined
 from facestats_export.preparation import prepare_repository
 from facestats_export.publish import publish
 from facestats_local_triton.errors import TritonError
@@ -41,7 +42,7 @@ def triton_obstacle(target: str) -> str | None:
     """Why Triton cannot be compared here, ``None`` if it can."""
     if importlib.util.find_spec("pytriton") is None:
         return "tritonserver is not installed (extra 'triton')"
-    if target != "cpu" and not Path("/dev/nvidia0").exists():
+    if target in GPU_TARGETS and not Path("/dev/nvidia0").exists():
         return f"the target is {target} and this machine has no GPU"
     return None
 

@@ -29,7 +29,8 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real repository with a small tower: four replicas and a gateway must fit on a small machine."""
     from rich.console import Console
 
-    from facestats_export.run import ExportOptions, export_models
+    from facestats_export.options import ExportOptions
+    from facestats_export.run import export_models
 
     folder = tmp_path_factory.mktemp("small")
     tower = write_spread_tower(folder)
@@ -39,6 +40,7 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         calibration=tower.calibration,
         output=folder / "model_repository",
         compare_triton=False,
+        precision="fp32",
     )
     export_models(options, Console(stderr=True, quiet=True))
     return options.output

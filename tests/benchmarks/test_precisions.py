@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.markdown import replace_marked
 from benchmarks.precisions import precision, section
 
-ENGINES = [
-    {"score_worst": 0.2, "score_mean": 0.05, "rank_correlation": 0.9999, "images": 32},
-    {"score_worst": 0.3, "score_mean": 0.04, "rank_correlation": 0.9998, "images": 32},
-]
+
+def engine(name: str, worst: float) -> dict[str, Any]:
+    figures = {"mean": worst / 10, "p95": worst / 2, "worst": worst}
+    return {"engine": name, "images": 32, "cosine": {"worst": worst / 1000}, "points": figures}
+
+
+REPORT = {
+    "provenance": {"weights": "untrained", "target": "cpu"},
+    "scheme": "weights only",
+    "comparisons": [engine("onnxruntime", 0.2), engine("triton, PIXELS", 0.3)],
+}
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    report = {"provenance": {"weights": "untrained"}, "scheme": "weights only", "comparisons": ENGINES}
-    (tmp_path / "parity.json").write_text(json.dumps(report))
     (tmp_path / "model.onnx").write_bytes(b"0" * 2_000_000)
     return tmp_path / "model.onnx"
 
 
 def test_a_row_holds_the_worst_engine_and_the_median_speed(model: Path) -> None:
-    row = precision("int8", model, [10.0, 40.0, 20.0])
-    assert (row.worst, row.mean, row.rank_correlation, row.images) == (0.3, 0.05, 0.9998, 32)
+    row = precision("int8", model, REPORT, [10.0, 40.0, 20.0])
+    assert (row.engine, row.images) == ("onnxruntime", 32)
+    assert (row.cosine, *row.points) == pytest.approx((0.0003, 0.03, 0.15, 0.3))
     assert (row.megabytes, row.images_per_second, row.spread) == (2.0, 20.0, 1.5)
 
 
 def test_the_section_says_what_was_measured(model: Path) -> None:
-    text = section([precision("int8", model, [10.0, 40.0, 20.0])], rounds=3)
-    assert "| int8 | 2 | 0.3000 | 0.0500 | 0.99980 | 20.0 | 150% |" in text
-    assert "untrained weights, 32 photos" in text
+    text = section([precision("int8", model, REPORT, [10.0, 40.0, 20.0])], rounds=3)
+    assert "| int8 | onnxruntime | 2 | 3e-04 | 0.030 | 0.150 | 0.300 | 20.0 | 150% |" in text
+    assert "**untrained** weights, 32 photos" in text
     assert "int8: weights only." in text
 
 

@@ -19,7 +19,8 @@ def spread_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rich.console import Console
     from sklearn.linear_model import LogisticRegression
 
-    from facestats_export.run import ExportOptions, export_models
+    from facestats_export.options import ExportOptions
+    from facestats_export.run import export_models
     from tests.export.spread_tower import write_spread_tower
 
     folder = tmp_path_factory.mktemp("spread")
@@ -36,6 +37,7 @@ def spread_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         attributes={"glasses": folder / "glasses.skops"},
         output=folder / "model_repository",
         compare_triton=False,
+        precision="fp32",
     )
     export_models(options, Console(stderr=True, quiet=True))
     return options.output

@@ -7,9 +7,10 @@ import onnx
 
 from facestats_export.calibration import load_calibration
 from facestats_export.checkpoints import load_regressor
+from facestats_export.drift import FaceScale, compare
 from facestats_export.fp16 import to_fp16
 from facestats_export.graph import regressor_graph
-from facestats_export.parity import SCORE_LIMITS, TELLING_SPREAD, OnnxGraphs
+from facestats_export.parity import TELLING_SPREAD, OnnxGraphs
 from tests.export.spread_tower import SpreadTower
 
 
@@ -19,15 +20,15 @@ def weight_bytes(model: onnx.ModelProto) -> int:
 
 
 def test_half_precision(encoder: onnx.ModelProto, tower: SpreadTower, pixels: np.ndarray) -> None:
-    layers = load_regressor(tower.regressor).layers
-    head = regressor_graph(layers, load_calibration(tower.calibration)).SerializeToString()
-    reference = OnnxGraphs(encoder.SerializeToString(), head).answers(pixels).score
-    assert np.ptp(reference) > TELLING_SPREAD
+    regressor = load_regressor(tower.regressor)
+    head = regressor_graph(regressor.layers, load_calibration(tower.calibration)).SerializeToString()
+    reference = OnnxGraphs(encoder.SerializeToString(), head).answers(pixels)
+    assert np.ptp(reference.score) > TELLING_SPREAD
     half = to_fp16(encoder)
     assert weight_bytes(half) < 0.6 * weight_bytes(encoder)
-    assert (
-        np.abs(OnnxGraphs(half.SerializeToString(), head).answers(pixels).score - reference).max()
-        <= (SCORE_LIMITS["fp16"])
-    )
+    found = compare("half", reference, OnnxGraphs(half.SerializeToString(), head).answers(pixels), FaceScale(regressor))
+    assert 0 < found.share_of_limits("fp16", photos_differ=False) <= 1
+    assert found.share_of_limits("fp32", photos_differ=False) > 1
+    assert found.score.worst < 0.5
     assert half.graph.input[0].type == encoder.graph.input[0].type
     assert half.graph.output[0].type == encoder.graph.output[0].type

@@ -15,7 +15,7 @@ from facestats.images.preprocessing import clip_pixels
 from facestats_export.calibration import load_calibration
 from facestats_export.checkpoints import load_regressor
 from facestats_export.graph import linear_layers, regressor_graph
-from facestats_export.int8 import INT8_SCHEMES, Rounded, Scheme, choose_int8, round_tower, to_int8
+from facestats_export.int8 import INT8_SCHEMES, Rounded, Scheme, choose_int8, round_plainly, round_tower, to_int8
 from facestats_export.parity import BATCH_LIMITS, TELLING_SPREAD, OnnxGraphs, batch_dependence
 from facestats_export.photos import rounding_files
 from facestats_export.proof import Proof
@@ -83,13 +83,13 @@ def test_dynamic_quantisation_mixes_images_and_is_refused(
     calibration = load_calibration(tower.calibration)
     dependence = batch_dependence(OnnxGraphs(str(tmp_path / "int8.onnx"), head), pixels, calibration)
     assert dependence > BATCH_LIMITS["int8"]
-    failures = Proof((), dependence, 0.0, 0, 0, "spread", None).failures("int8")
+    failures = Proof((), dependence, 0.0, 0, 0, "spread", False, None).failures("int8")
     assert failures == [f"a score changes by {dependence:.4f} points with its batch (limit {BATCH_LIMITS['int8']})"]
 
 
 @pytest.mark.parametrize(
     ("drifts", "chosen", "tried"),
-    [((1.0,), 0, 1), ((5.0, 1.9), 1, 2), ((5.0, 4.0, 0.1), 2, 3), ((5.0, 3.0, 4.0), 1, 3)],
+    [((0.5,), 0, 1), ((2.5, 0.9), 1, 2), ((2.5, 2.0, 0.1), 2, 3), ((2.5, 1.5, 2.0), 1, 3)],
     ids=["the fastest", "the next", "the last", "none is good enough"],
 )
 def test_the_fastest_scheme_within_the_limit_is_chosen(
@@ -100,7 +100,7 @@ def test_the_fastest_scheme_within_the_limit_is_chosen(
     rounded: Rounded,
 ) -> None:
     measured = iter(drifts)
-    model, scheme, costs = choose_int8(rounded, lambda _: next(measured), 2.0)
+    model, scheme, costs = choose_int8(rounded, lambda _: next(measured), lambda share: share)
     assert scheme == INT8_SCHEMES[chosen]
     assert list(costs.values()) == list(drifts[:tried])
     assert model == to_int8(rounded, scheme)
@@ -133,3 +133,12 @@ def test_gelu_is_quantised_without_a_sign_and_exactly_at_its_lowest(
     assert rows.dtype == np.uint8
     assert rows.max() == 255
     assert np.abs(rows * scale + lowest - gelu).max() <= scale.max() * 0.501
+
+
+def test_plain_rounding_gives_the_same_graph_with_other_numbers(encoder: onnx.ModelProto, rounded: Rounded) -> None:
+    """So it is as fast, which is all it is for."""
+    plain, careful = (to_int8(tower, INT8_SCHEMES[0]) for tower in (round_plainly(encoder), rounded))
+    assert [node.op_type for node in plain.graph.node] == [node.op_type for node in careful.graph.node]
+    for layer in linear_layers(encoder):
+        weight = round_plainly(encoder).weights[layer.name]
+        assert np.abs(weight.values * weight.scale - layer.weight).max() <= weight.scale.max() / 2 + 1e-7

@@ -13,14 +13,13 @@ from PIL import Image
 from facestats.holistic.provenance import NO_SCORE
 from facestats.images.imaging import decode_image
 from facestats.images.preprocessing import clip_pixels
+from facestats_export.answers import Answers
 from facestats_export.calibration import Calibration, measure_calibration
 from facestats_export.errors import ExportError
 from facestats_export.parity import (
-    Answers,
     OnnxGraphs,
     batch_dependence,
     calibration_difference,
-    compare,
     preprocessing_difference,
     proving_calibration,
 )
@@ -36,21 +35,6 @@ def answers(raw: np.ndarray, calibration: Calibration) -> Answers:
 @pytest.fixture
 def calibration() -> Calibration:
     return Calibration("test", "", 101, "a test", np.linspace(1, 2, 101))
-
-
-def test_compare_finds_the_worst_the_mean_and_the_rank(calibration: Calibration) -> None:
-    reference = answers(np.linspace(1.1, 1.9, 9), calibration)
-    raw = reference.raw.copy()
-    raw[3], raw[4] = raw[4], raw[3]
-    turned = reference.embedding.copy()
-    turned[2] = 0.6 * turned[2] + 0.8 * turned[5]
-    found = compare("some engine", reference, Answers(turned, raw, calibration.score(raw)))
-    assert found.images == 9
-    assert found.raw_worst == pytest.approx(0.1)
-    assert found.score_worst == pytest.approx(10, abs=1e-3)
-    assert found.score_mean == pytest.approx(20 / 9, abs=1e-3)
-    assert found.embedding_cosine_min == pytest.approx(0.6, abs=1e-6)
-    assert found.rank_correlation == pytest.approx(1 - 6 * 2 / (9 * 80))
 
 
 def test_drift_is_judged_on_the_export_s_own_scale_where_it_shows(calibration: Calibration) -> None:

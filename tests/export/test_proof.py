@@ -8,32 +8,36 @@ import math
 
 import pytest
 
-from facestats_export.parity import SCORE_LIMITS, Comparison
+from facestats_export.choice import Trial
+from facestats_export.drift import LIMITS, Comparison, Figures
+from facestats_export.engines import Variant
 from facestats_export.proof import Proof, proof_json, proof_markdown
 
-GOOD = Comparison("onnxruntime", 32, 0.999999, 1e-6, 0.01, 0.002, 0.9999)
-PROOF = Proof(
-    (GOOD, dataclasses.replace(GOOD, engine="triton, IMAGE", score_worst=0.02)), 0.0, 0.0, 0, 0, "faces", None
-)
+NOTHING = Figures(0.0, 0.0, 0.0)
+GOOD = Comparison("onnxruntime", 32, NOTHING, Figures(0.002, 0.005, 0.01), NOTHING, 1e-6, 0.9999)
+WORSE = dataclasses.replace(GOOD, engine="triton, IMAGE", points=Figures(0.004, 0.01, 0.02))
+PROOF = Proof((GOOD, WORSE), 0.0, 0.0, 0, 0, "faces", False, None)
 PARAMETERS = {
     "clip": "some tower",
     "regressor": "sha256:00",
     "calibration": "faces",
     "precision": "fp32",
     "target": "cpu",
+    "weights": "untrained",
 }
 
 
 def test_a_good_proof_has_no_failure() -> None:
-    assert [PROOF.failures(precision) for precision in SCORE_LIMITS] == [[], [], []]
+    assert [PROOF.failures(precision) for precision in LIMITS] == [[]] * len(LIMITS)
 
 
-@pytest.mark.parametrize(("precision", "limit"), [("fp32", 0.05), ("fp16", 0.5), ("int8", 2.0)])
-def test_each_precision_has_its_limit(precision: str, limit: float) -> None:
-    assert SCORE_LIMITS[precision] == limit
+@pytest.mark.parametrize("precision", LIMITS)
+@pytest.mark.parametrize("figure", ["cosine", "points"])
+def test_each_precision_has_its_limits(precision: str, figure: str) -> None:
+    limit = getattr(LIMITS[precision], figure).worst
     for drift, refused in ((limit * 0.99, False), (limit * 1.01, True), (math.nan, True)):
-        proof = dataclasses.replace(PROOF, comparisons=(GOOD, dataclasses.replace(GOOD, score_worst=drift)))
-        assert bool(proof.failures(precision)) == refused
+        item = dataclasses.replace(GOOD, **{figure: Figures(0.0, 0.0, drift)})  # type: ignore[arg-type]
+        assert bool(dataclasses.replace(PROOF, comparisons=(GOOD, item)).failures(precision)) == refused
 
 
 @pytest.mark.parametrize(
@@ -60,23 +64,40 @@ def test_fp32_must_not_depend_on_the_batch_at_all() -> None:
 
 def test_parameters_hold_the_worst_engine() -> None:
     parameters = PROOF.parameters(forced=False)
-    assert parameters["parity_score_worst"] == "0.020000"
+    assert parameters["parity_points_worst"] == "0.020000"
+    assert parameters["parity_points_mean"] == "0.004000"
+    assert parameters["parity_embedding_cosine_min"] == "1.0000000"
     assert parameters["parity_engines"] == "onnxruntime, triton, IMAGE"
     assert parameters["parity_forced"] == "false"
 
 
 def test_reports_say_what_was_measured_and_forced() -> None:
     proof = dataclasses.replace(
-        PROOF, batch_dependence=3.5, scheme="weights only", quantisation={"all": 4.25, "weights only": 1.5}
+        PROOF,
+        batch_dependence=3.5,
+        scheme="weights only",
+        schemes={"all": dataclasses.replace(GOOD, points=Figures(1.0, 2.0, 4.25)), "weights only": GOOD},
+        trials=(
+            Trial(Variant("bf16", "openvino"), 61.25, WORSE, "past its limits"),
+            Trial(Variant("fp32", "cpu"), 30.0, GOOD, "taken"),
+            Trial(Variant("int8", "cpu"), 20.0, None, "slower"),
+        ),
     )
     parameters = PARAMETERS | proof.parameters(forced=True) | {"golden_pixels": "secret"}
     text = proof_markdown(proof, parameters)
-    assert "| triton, IMAGE | 32 |" in text
-    assert "8 bits, all: 4.250 points" in text
+    assert "| triton, IMAGE | 32 | 0 / 0 / 0 | 0.004 / 0.01 / 0.02 |" in text
+    assert "weights untrained" in text
+    assert "not judged: they are untrained" in text
+    assert (
+        "- Tried: bf16 on openvino: 61.2 images/s, real faces' points mean 0.00, worst 0.02, past its limits." in text
+    )
+    assert "- Tried: int8 on onnxruntime: 20.0 images/s, slower." in text
+    assert "8 bits, all: 1 - cosine 0 / 0 / 0, real faces 1 / 2 / 4.2 points" in text
     assert "**Published by force**: a score changes by 3.5000 points with its batch" in text
     document = json.loads(proof_json(proof, parameters))
     assert document["batch_dependence"] == 3.5
-    assert document["comparisons"][1]["score_worst"] == 0.02
+    assert document["comparisons"][1]["points"]["worst"] == 0.02
+    assert document["trials"][0]["variant"] == {"precision": "bf16", "target": "openvino"}
     assert document["provenance"]["parity_forced"] == "true"
     assert "golden_pixels" not in document["provenance"]
 

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from rich.console import Console
 
+import facestats_export.choice
+import facestats_export.drift
+import facestats_export.engines
 import facestats_export.run
 from facestats.holistic.provenance import NO_SCORE
 from facestats.landmarks.networks import DETECTOR, MESH
+from facestats.models.openvino_sessions import has_bf16_units
 from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, live_version, read_parameters
-from facestats_export.calibration import Calibration, bundled_calibration, load_calibration, measure_calibration
+from facestats_export.calibration import bundled_calibration, measure_calibration
 from facestats_export.checkpoints import load_regressor
 from facestats_export.clip import Clip, load_clip
+from facestats_export.drift import LIMITS
+from facestats_export.engines import Variant
 from facestats_export.errors import ExportError
 from facestats_export.facenets.parity import LANDMARK_LIMIT
 from facestats_export.fp16 import to_fp16
+from facestats_export.options import ExportOptions
 from facestats_export.parity import TELLING_SPREAD, OnnxGraphs
 from facestats_export.reference_faces import reference_faces
-from facestats_export.run import ExportReport
+from facestats_export.run import export_models
+from facestats_export.summary import ExportReport
 from tests.export.conftest import quietly, spread_options
 from tests.export.spread_tower import TINY, SpreadTower, write_snapshot
 
@@ -53,8 +64,9 @@ def copy(exported: ExportReport, tmp_path: Path) -> Path:
 def test_export_is_proved_and_says_what_it_is(exported: ExportReport, tower: SpreadTower) -> None:
     assert exported.proof is not None
     (engine,) = exported.proof.comparisons
-    assert engine.score_worst <= 0.05
-    assert engine.embedding_cosine_min > 0.99999
+    assert engine.score.worst <= 0.05
+    assert engine.cosine.worst < 1e-8
+    assert engine.points.worst <= 0.05
     assert exported.proof.scale == "spread"
     parameters = read_parameters(exported.output / ENSEMBLES[0])
     assert parameters == read_parameters(exported.output / ENSEMBLES[1])
@@ -63,7 +75,7 @@ def test_export_is_proved_and_says_what_it_is(exported: ExportReport, tower: Spr
     assert parameters["regressor"] == f"sha256:{hashlib.sha256(tower.regressor.read_bytes()).hexdigest()}"
     assert parameters["calibration"] == "spread"
     assert parameters["attributes"] == "[]"
-    assert float(parameters["parity_score_worst"]) == pytest.approx(engine.score_worst, abs=1e-6)
+    assert float(parameters["parity_score_worst"]) == pytest.approx(engine.score.worst, abs=1e-6)
     assert parameters["face_networks_source"] == f"mediapipe {version('mediapipe')}"
     assert parameters["parity_landmarks_engines"] == "openvino, onnxruntime"
     assert int(parameters["parity_landmarks_photos"]) >= 10
@@ -71,12 +83,13 @@ def test_export_is_proved_and_says_what_it_is(exported: ExportReport, tower: Spr
     report = json.loads((exported.output / ENCODER / "1" / "parity.json").read_text())
     worst = max(item["worst"] for item in report["landmarks"])
     assert worst == pytest.approx(float(parameters["parity_landmarks_worst"]), abs=1e-6)
-    assert report["comparisons"][0]["score_worst"] == engine.score_worst
+    assert report["comparisons"][0]["score"]["worst"] == engine.score.worst
     assert "| onnxruntime | 32 |" in (exported.output / ENCODER / "1" / "parity.md").read_text()
 
 
 def test_served_scores_differ_and_lie_inside_the_calibrated_range(exported: ExportReport, pixels: np.ndarray) -> None:
-    score = OnnxGraphs(*(str(graph(exported.output, name, 1)) for name in (ENCODER, REGRESSOR))).answers(pixels).score
+    encoder, regressor = (str(graph(exported.output, name, 1)) for name in (ENCODER, REGRESSOR))
+    score = OnnxGraphs(encoder, regressor).answers(pixels).score
     assert np.ptp(score) > TELLING_SPREAD
     assert 0 < score.min() < score.max() < 100
 
@@ -142,38 +155,99 @@ def test_a_failed_proof_publishes_nothing_and_force_is_recorded(
     copy: Path, tower: SpreadTower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(copy)
-    monkeypatch.setattr(facestats_export.run, "to_fp16", broken_conversion)
-    with pytest.raises(ExportError, match=r"worst score drift is .* \(limit 0\.5\)\. Nothing was published"):
+    monkeypatch.setattr(facestats_export.choice, "to_fp16", broken_conversion)
+    with pytest.raises(ExportError, match=r"failed at fp16 on onnxruntime: .*1 - cosine mean .* Nothing was published"):
         quietly(spread_options(tower, copy, precision="fp16"))
-    assert contents(copy) == before
+    reports = {".refused-parity.json", ".refused-parity.md"}
+    after = contents(copy)
+    assert after.items() - before.items() == {(name, after[name]) for name in reports}
+    assert json.loads((copy / ".refused-parity.json").read_text())["provenance"]["precision"] == "fp16"
     assert live_version(copy) == 1
     forced = quietly(spread_options(tower, copy, precision="fp16", force=True))
     assert forced.parameters["parity_forced"] == "true"
-    assert float(forced.parameters["parity_score_worst"]) > 0.5
+    assert float(forced.parameters["parity_points_worst"]) > 1
+    assert not reports & contents(copy).keys(), "what was refused has been replaced"
     assert "**Published by force**" in (copy / ENCODER / "2" / "parity.md").read_text()
 
 
-def test_eight_bits_record_what_was_tried(
-    copy: Path, tower: SpreadTower, embeddings: np.ndarray, tmp_path: Path
-) -> None:
-    # On the tower's own scale 8 bits cost more than is allowed: what photos change is a small part of its embeddings.
-    regressor = load_regressor(tower.regressor)
-    raw = regressor.predict(embeddings)
-    wide = np.linspace(raw.min() - np.ptp(raw), raw.max() + np.ptp(raw), 101)
-    Calibration("wide", regressor.sha256, 101, "a test", wide).save(tmp_path / "wide.json")
-    assert np.ptp(load_calibration(tmp_path / "wide.json").score(raw)) > TELLING_SPREAD
-    report = quietly(spread_options(tower, copy, precision="int8", calibration=tmp_path / "wide.json"))
-    assert report.parameters["parity_scale"] == "wide"
+def test_eight_bits_record_what_was_tried(copy: Path, tower: SpreadTower) -> None:
+    report = quietly(spread_options(tower, copy, precision="int8"))
     assert report.proof is not None
-    assert report.proof.quantisation[report.proof.scheme] <= 2.0
+    used = report.proof.schemes[report.proof.scheme]
+    assert 0 < used.share_of_limits("int8", photos_differ=report.proof.photos_differ) <= 1
     assert report.parameters["quantisation"] == report.proof.scheme
-    assert 0 < report.proof.comparisons[0].score_worst <= 2.0
+    assert 0 < report.proof.comparisons[0].points.worst <= 5.0
     assert graph(copy, ENCODER, 2).stat().st_size < graph(copy, ENCODER, 1).stat().st_size
 
 
-def test_eight_bits_on_a_gpu_are_refused(tower: SpreadTower, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="int8 is for CPUs"):
-        quietly(spread_options(tower, tmp_path / "output", precision="int8", target="cuda"))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_openvino_is_exported_with_the_same_graph(
+    precision: str, tmp_path: Path, plain_options: dict[str, Any]
+) -> None:
+    copy = tmp_path / "model_repository"
+    quietly(ExportOptions(**plain_options, output=copy, precision="fp32"))
+    report = quietly(ExportOptions(**plain_options, output=copy, precision=precision, target="openvino"))
+    served = precision if has_bf16_units() else "fp32"
+    assert (report.parameters["precision"], report.parameters["target"]) == (served, "openvino")
+    assert report.proof is not None
+    (engine,) = report.proof.comparisons
+    assert engine.engine == "openvino"
+    assert (engine.cosine.worst > 1e-7) == (served == "bf16"), "bf16 must be computed in bf16, fp32 in fp32"
+    assert report.proof.batch_dependence == 0
+    assert graph(copy, ENCODER, 2).read_bytes() == graph(copy, ENCODER, 1).read_bytes()
+    config = (copy / ENCODER / "configs" / "exported.pbtxt").read_text()
+    assert ("HINT_BF16" in config) == (served == "bf16")
+    assert ("INFERENCE_PRECISION_HINT" in config) == (served == "fp32")
+
+
+def test_without_bf16_units_it_says_so_and_exports_fp32(
+    tower: SpreadTower, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facestats_export.engines, "has_bf16_units", lambda: False)
+    console = Console(record=True, file=io.StringIO(), width=200)
+    report = export_models(spread_options(tower, tmp_path / "output", precision="bf16"), console)
+    assert "no units for bf16" in console.export_text()
+    assert (report.parameters["precision"], report.parameters["target"]) == ("fp32", "openvino")
+
+
+def test_auto_takes_the_fastest_that_passes_and_says_what_it_tried(
+    plain_options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    speeds = {Variant("bf16", "openvino"): 50.0, Variant("int8", "cpu"): 80.0, Variant("fp32", "cpu"): 20.0}
+    monkeypatch.setattr(facestats_export.engines, "has_bf16_units", lambda: True)
+    monkeypatch.setattr(facestats_export.choice, "images_per_second", lambda candidates, material: speeds)
+    monkeypatch.setitem(facestats_export.drift.LIMITS, "int8", LIMITS["fp32"])
+    report = quietly(ExportOptions(**plain_options, output=output))
+    assert (report.parameters["precision"], report.parameters["target"]) == ("bf16", "openvino")
+    assert report.parameters["precision_asked"] == "auto"
+    assert report.proof is not None
+    outcomes = [(str(trial.variant), trial.outcome) for trial in report.proof.trials]
+    assert outcomes == [
+        ("int8 on onnxruntime", "past its limits"),
+        ("bf16 on openvino", "taken"),
+        ("fp32 on onnxruntime", "slower"),
+    ]
+    text = (output / ENCODER / "1" / "parity.md").read_text()
+    assert "- Tried: int8 on onnxruntime: 80.0 images/s, real faces' points mean" in text
+    speeds[Variant("fp32", "cpu")] = 60.0
+    assert quietly(ExportOptions(**plain_options, output=output)).skipped, "another day's times are no reason"
+
+
+@pytest.mark.parametrize(
+    ("precision", "target", "said"),
+    [
+        ("int8", "cuda", "--target cuda computes in fp32, fp16, not in int8"),
+        ("int8", "openvino", "--target openvino computes in fp32, bf16, not in int8"),
+        ("bf16", "cpu", "--target cpu computes in fp32, fp16, int8, not in bf16"),
+        ("bf16", "tensorrt", "not in bf16"),
+    ],
+)
+def test_a_target_that_has_no_such_precision_is_refused(
+    precision: str, target: str, said: str, tower: SpreadTower, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=said):
+        quietly(spread_options(tower, tmp_path / "output", precision=precision, target=target))
 
 
 def test_gpu_targets_are_exported_without_a_gpu_and_say_what_was_not_proved(tower: SpreadTower, tmp_path: Path) -> None:
@@ -230,7 +304,7 @@ def test_the_published_checkpoints(sizes: str, calibration: str, shared_dir: Pat
     )
     assert report.proof is not None
     assert report.proof.scale == report.parameters["calibration"] == calibration
-    assert report.proof.comparisons[0].score_worst <= 0.05
+    assert report.proof.comparisons[0].score.worst <= 0.05
     assert report.parameters["weights"] == "trained"
 
 

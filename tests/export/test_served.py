@@ -48,7 +48,7 @@ def repository(tower: SpreadTower, tmp_path_factory: pytest.TempPathFactory) -> 
     report = quietly(spread_options(tower, output, compare_triton=True))
     assert report.proof is not None
     assert [item.engine for item in report.proof.comparisons] == ["onnxruntime", "triton, PIXELS", "triton, IMAGE"]
-    assert all(item.score_worst <= 0.05 for item in report.proof.comparisons)
+    assert all(item.score.worst <= 0.05 for item in report.proof.comparisons)
     assert report.proof.decoder_difference == 0
     return output
 

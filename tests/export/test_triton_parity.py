@@ -11,7 +11,7 @@ from facestats.models.repository import ENCODER, REGRESSOR
 from facestats_export.configs import model_configs
 from facestats_export.errors import ExportError
 from facestats_export.photos import parity_files
-from facestats_export.run import ExportReport
+from facestats_export.summary import ExportReport
 from facestats_export.triton_parity import triton_answers, triton_obstacle
 
 

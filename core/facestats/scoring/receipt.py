@@ -14,7 +14,8 @@ from facestats.images.alignment import ALIGNMENT_ID
 from facestats.scoring.blend import BlendWeights
 from facestats.scoring.interval import Repeatability, load_repeatability
 
-_FROM_THE_EXPORT = ("clip", "regressor", "graphs", "preprocessing", "calibration_sha256")
+_FROM_THE_EXPORT = ("clip", "regressor", "graphs", "precision", "preprocessing", "calibration_sha256")
+"""The precision, because one graph may be computed in several."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Design:
 
 
 def receipt(provenance: Provenance, design: Design) -> str:
-    """One hash over weights, graphs, calibration, pixels, landmarks, geometry with its data, and the blend.
+    """One hash over weights, graphs, precision, calibration, pixels, landmarks, geometry and its data, and the blend.
 
     Equal receipts mean comparable scores. ``unknown`` when the graphs are unknown.
 
