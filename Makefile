@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-openvino bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel snapshots docs clean
+.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel snapshots docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,13 +85,6 @@ bench-check: setup load-generator .venv-peers/.ready  ## Fail if a ratio lost mo
 bench-transport: setup  ## Pixels in the gRPC message or in shared memory: which is faster?
 	$(BIN)/python -m benchmarks.transport
 
-bench-openvino: .venv-openvino/bin/benchmark_app  ## OpenVINO against ONNX Runtime on the exports of `make bench`
-	PYTHONPATH=. .venv-openvino/bin/python -m benchmarks.openvino_trial
-
-.venv-openvino/bin/benchmark_app:
-	$(PYTHON) -m venv .venv-openvino
-	.venv-openvino/bin/python -m pip install --quiet -c constraints.txt "openvino==2026.4.1" numpy onnxruntime pillow pillow-heif
-
 bench-psl: setup  ## The whole job inside Triton (psl, and the gateway in front of it) against the gateway
 	$(BIN)/python -m benchmarks.whole_job $(ARGS)
 
@@ -120,7 +113,7 @@ bench-load: setup load-generator  ## Offer twice the capacity for a minute and j
 bench-bulk: setup  ## Score 2,000 photos in bulk on two Ray nodes, one worker killed, and compare with the gateway
 	$(BIN)/python -m benchmarks.bulk $(ARGS)
 
-precisions: setup  ## Size, drift and speed of fp32, fp16 and int8: the table of README.md and docs/export.md
+precisions: setup  ## Size, drift and speed of each precision: the table of README.md and docs/export.md
 	$(BIN)/python -m benchmarks.precisions --page README.md --page docs/export.md $(ARGS)
 
 soak: setup  ## 10,000 requests: does memory stay flat?
@@ -148,5 +141,5 @@ docs: setup  ## Write the generated pages of the documentation, and the settings
 	PYTHONPATH=docs:. $(BIN)/python -m facestats_docs.formats_table docs/formats.md
 
 clean:  ## Remove generated models, caches and the virtual environment
-	rm -rf $(VENV) .venv-generators .venv-load .venv-peers .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-generators .venv-load .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find model_repository -name model.onnx -delete -o -name 'exported.pbtxt' -delete
