@@ -35,7 +35,7 @@ def tune(
     from benchmarks.stacks import StackError
     from benchmarks.tuning import Tuner
     from benchmarks.workload import Workload
-    from facestats_local_triton.tuning import TUNING_FILE, conditions, save_tuning
+    from facestats_local_triton.tuning import TUNING_FILE, apply_tuning, conditions, save_tuning
 
     console = Console(markup=False, stderr=True, highlight=False)
     try:
@@ -45,6 +45,7 @@ def tune(
     ensure_exported(repository, console)
     # An earlier tuning must not decide about this one.
     (repository / TUNING_FILE).unlink(missing_ok=True)
+    apply_tuning(repository, None)
     cores = len(os.sched_getaffinity(0))
     tuner = Tuner(
         repository, Workload(photo or example_photo()), cores, rounds=rounds, seconds=seconds, progress=console.print
@@ -55,4 +56,4 @@ def tune(
         raise FaceStatsError(str(error)) from None
     path = save_tuning(repository, tuning, conditions(repository), [trial.document() for trial in trials])
     console.print(f"Best: {tuning}", style="bold")
-    console.print(f"Kept in {path}; `facestats up` uses it on {cores} cores with this precision and target.")
+    console.print(f"Kept in {path}; `facestats up` uses it on {cores} cores, for this export.")

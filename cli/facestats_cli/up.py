@@ -140,7 +140,7 @@ def ensure_exported(repository: Path, console: Console) -> None:
 
 
 def tuned_settings(repository: Path, console: Console) -> dict[str, int]:
-    """Puts what ``facestats tune`` found into CLIP's exported configuration.
+    """Puts what ``facestats tune`` found into CLIP's exported configuration, and takes out what no longer holds.
 
     Returns:
         The gateway's part.
@@ -152,9 +152,11 @@ def tuned_settings(repository: Path, console: Console) -> dict[str, int]:
         tuning = load_tuning(repository)
     except ValueError as error:
         raise FaceStatsError(str(error)) from None
-    if tuning is None:
-        return {}
     apply_tuning(repository, tuning)
+    if tuning is None:
+        if (repository / TUNING_FILE).is_file():
+            console.print(f"{repository / TUNING_FILE} was found for other cores or another export: not used.")
+        return {}
     console.print(f"Using {repository / TUNING_FILE}: {tuning}")
     return tuning.gateway_settings()
 

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facestats.models.configuration import read_config, write_config
-from facestats.models.repository import ENCODER, ENSEMBLES, config_path
+from facestats.models.openvino_settings import NUM_STREAMS, NUM_THREADS
+from facestats.models.repository import ENCODER, ENSEMBLES, config_path, live_version
 
 TUNING_FILE = ".tuning.json"
 """Lies in the model repository, which Triton and git both ignore it in."""
 
 _INTRA_OP = "intra_op_thread_count"
+_CONDITIONS = "tuned_for"
+"""Parameter of a tuned configuration that says what the tuning holds for; the backends ignore it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Tuning:
 
     Attributes:
         instances: Instances of CLIP.
-        intra_op_threads: ONNX Runtime threads of each.
+        intra_op_threads: Threads of each.
         queue_delay_microseconds: How long Triton holds an incomplete batch back.
         gateway_threads: Threads that decode and measure faces.
         max_requests_in_flight: Photos admitted at a time; more are refused at once.
@@ -47,11 +50,13 @@ class Conditions:
         cores: Cores this process may use.
         precision: Of the export.
         target: Of the export.
+        graphs: Hash of the exported graphs; unknown of a tuning kept before it was recorded.
     """
 
     cores: int
     precision: str
     target: str
+    graphs: str = ""
 
 
 def conditions(repository: Path) -> Conditions:
@@ -65,6 +70,7 @@ def conditions(repository: Path) -> Conditions:
         cores=len(os.sched_getaffinity(0)),
         precision=parameters["precision"].string_value,
         target=parameters["target"].string_value,
+        graphs=parameters["graphs"].string_value,
     )
 
 
@@ -93,12 +99,34 @@ def load_tuning(repository: Path) -> Tuning | None:
     return found if holds_for == conditions(repository) else None
 
 
-def apply_tuning(repository: Path, tuning: Tuning) -> None:
-    """Writes CLIP's part of the tuning into its exported configuration; the next export starts from the tracked one."""
+def apply_tuning(repository: Path, tuning: Tuning | None) -> None:
+    """Writes CLIP's part of the tuning into its exported configuration, in place of any earlier one.
+
+    Args:
+        repository: Exported.
+        tuning: ``None``: the configuration becomes the export's own again.
+
+    Raises:
+        RepositoryError: Nothing is exported, or it is damaged.
+    """
     path = config_path(repository / ENCODER)
-    config = read_config(path)
-    for group in config.instance_group:
-        group.count = tuning.instances
-    config.parameters[_INTRA_OP].string_value = str(tuning.intra_op_threads)
-    config.dynamic_batching.max_queue_delay_microseconds = tuning.queue_delay_microseconds
+    # The export's own lies beside it; which versions are loaded is no part of a tuning.
+    loaded = read_config(path).version_policy
+    config = read_config(config_path(repository / ENCODER, live_version(repository)))
+    config.version_policy.CopyFrom(loaded)
+    if tuning is not None:
+        for group in config.instance_group:
+            group.count = tuning.instances
+        for name, value in _threads(tuning, config.backend).items():
+            config.parameters[name].string_value = str(value)
+        config.dynamic_batching.max_queue_delay_microseconds = tuning.queue_delay_microseconds
+        config.parameters[_CONDITIONS].string_value = json.dumps(asdict(conditions(repository)))
     write_config(path, config)
+
+
+def _threads(tuning: Tuning, backend: str) -> dict[str, int]:
+    """Names of the backend's parameters to their values."""
+    if backend == "openvino":
+        # OpenVINO's threads are those of all streams, and each instance has one.
+        return {NUM_THREADS: tuning.instances * tuning.intra_op_threads, NUM_STREAMS: tuning.instances}
+    return {_INTRA_OP: tuning.intra_op_threads}

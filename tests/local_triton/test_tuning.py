@@ -11,7 +11,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2
 
 from facestats.models.configuration import read_config
-from facestats.models.repository import ENCODER, ENSEMBLES, config_path
+from facestats.models.repository import ENCODER, config_path
 from facestats_local_triton.tuning import (
     TUNING_FILE,
     Conditions,
@@ -21,32 +21,30 @@ from facestats_local_triton.tuning import (
     load_tuning,
     save_tuning,
 )
+from tests.local_triton.tiny_models import tracked_as_exported
 
 TUNING = Tuning(
     instances=2, intra_op_threads=1, queue_delay_microseconds=500, gateway_threads=3, max_requests_in_flight=40
 )
 
 
+@pytest.fixture(params=["cpu", "openvino"])
+def target(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def repository(root: Path, tmp_path: Path) -> Path:
-    """The tracked configurations in the place of exported ones."""
-    for name in (ENCODER, ENSEMBLES[0]):
-        text = (root / "model_repository" / name / "config.pbtxt").read_text()
-        if name == ENSEMBLES[0]:
-            for key, value in (("precision", "int8"), ("target", "cpu")):
-                text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
-        path = config_path(tmp_path / name)
-        path.parent.mkdir(parents=True)
-        path.write_text(text)
-    return tmp_path
+def repository(root: Path, tmp_path: Path, target: str) -> Path:
+    return tracked_as_exported(root / "model_repository", tmp_path, target)
 
 
 def encoder_config(repository: Path) -> model_config_pb2.ModelConfig:
     return read_config(config_path(repository / ENCODER))
 
 
-def test_conditions_are_the_machine_s_and_the_export_s(repository: Path) -> None:
-    assert conditions(repository) == Conditions(cores=len(os.sched_getaffinity(0)), precision="int8", target="cpu")
+def test_conditions_are_the_machine_s_and_the_export_s(repository: Path, target: str) -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert conditions(repository) == Conditions(cores, precision="int8", target=target, graphs="sha256:00")
 
 
 def test_what_was_saved_is_used_again_and_keeps_its_evidence(repository: Path) -> None:
@@ -56,7 +54,9 @@ def test_what_was_saved_is_used_again_and_keeps_its_evidence(repository: Path) -
     assert json.loads(path.read_text())["evidence"] == evidence
 
 
-@pytest.mark.parametrize("change", [{"cores": 4096}, {"precision": "fp32"}, {"target": "cuda"}])
+@pytest.mark.parametrize(
+    "change", [{"cores": 4096}, {"precision": "fp32"}, {"target": "cuda"}, {"graphs": "sha256:11"}, {"graphs": ""}]
+)
 def test_on_another_machine_or_export_it_says_nothing(repository: Path, change: dict[str, object]) -> None:
     elsewhere = dataclasses.replace(conditions(repository), **change)  # type: ignore[arg-type]
     save_tuning(repository, TUNING, elsewhere, [])
@@ -74,18 +74,42 @@ def test_a_damaged_file_is_named_with_the_way_out(repository: Path, text: str) -
         load_tuning(repository)
 
 
-def test_it_changes_clip_s_configuration_and_nothing_else_of_it(repository: Path) -> None:
+def test_it_changes_clip_s_configuration_and_nothing_else_of_it(repository: Path, target: str) -> None:
     before = encoder_config(repository)
     apply_tuning(repository, TUNING)
     after = encoder_config(repository)
     assert [group.count for group in after.instance_group] == [2]
-    assert after.parameters["intra_op_thread_count"].string_value == "1"
+    threads = {"intra_op_thread_count": "1"} if target == "cpu" else {"INFERENCE_NUM_THREADS": "2", "NUM_STREAMS": "2"}
+    for name, value in threads.items():
+        assert after.parameters[name].string_value == value
+    assert json.loads(after.parameters["tuned_for"].string_value) == dataclasses.asdict(conditions(repository))
     assert after.dynamic_batching.max_queue_delay_microseconds == 500
     after.instance_group[0].count = before.instance_group[0].count
-    del after.parameters["intra_op_thread_count"]
+    for name in (*threads, "tuned_for"):
+        del after.parameters[name]
+        if name in before.parameters:
+            after.parameters[name].CopyFrom(before.parameters[name])
     after.dynamic_batching.max_queue_delay_microseconds = before.dynamic_batching.max_queue_delay_microseconds
     assert after == before
     assert not list(repository.rglob(".exported*"))
+
+
+def test_a_tuning_that_no_longer_holds_leaves_nothing_behind(repository: Path) -> None:
+    before = encoder_config(repository)
+    apply_tuning(repository, TUNING)
+    assert encoder_config(repository) != before
+    apply_tuning(repository, None)
+    assert encoder_config(repository) == before
+
+
+def test_a_tuning_takes_the_place_of_the_one_before(repository: Path) -> None:
+    apply_tuning(repository, TUNING)
+    other = dataclasses.replace(TUNING, instances=1, intra_op_threads=4, queue_delay_microseconds=0)
+    apply_tuning(repository, other)
+    after = encoder_config(repository)
+    apply_tuning(repository, None)
+    apply_tuning(repository, other)
+    assert encoder_config(repository) == after
 
 
 def test_the_gateway_s_part_names_settings_that_exist() -> None:

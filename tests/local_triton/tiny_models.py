@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from facestats.models.repository import ENCODER, ENSEMBLES, config_path
+
 ONNX_OPSET, ONNX_IR = 18, 9
 
 
@@ -145,3 +147,19 @@ def save_constants(path: Path, side: int, outputs: dict[str, tuple[int, ...]]) -
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in outputs.items()],
         {f"{name}_shape": np.array(shape, np.int64) for name, shape in outputs.items()},
     )
+
+
+def tracked_as_exported(source: Path, target: Path, engine: str = "cpu") -> Path:
+    """The tracked configurations in the place of exported ones, with a version's own beside them; no graphs."""
+    facts = {"precision": "int8", "target": engine, "graphs": "sha256:00", "version": "2"}
+    for name in (ENCODER, ENSEMBLES[0]):
+        variant = source / name / "configs" / f"{engine}.pbtxt"
+        text = (variant if variant.is_file() else source / name / "config.pbtxt").read_text()
+        if name == ENSEMBLES[0]:
+            for key, value in facts.items():
+                text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+        path = config_path(target / name)
+        path.parent.mkdir(parents=True)
+        config_path(target / name, 2).write_text(text)
+        path.write_text(text + "version_policy { specific { versions: [ 1, 2 ] } }\n")
+    return target
