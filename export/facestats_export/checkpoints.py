@@ -1,4 +1,4 @@
-"""Regressor files: PyTorch state dicts, TorchScript, skops, and pickles of scikit-learn models from trusted authors."""
+"""Regressor files: state dicts and skops; from trusted authors TorchScript and pickles of scikit-learn models, too."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_regressor(path: Path, *, trust_pickle: bool = False) -> Regressor:
 
     Args:
         path: A state dict, a TorchScript archive, a skops file, or a pickle of a scikit-learn model.
-        trust_pickle: Whether a pickle may be loaded, which runs the code in it.
+        trust_pickle: Whether a file may be loaded that runs the code in it: a pickle, or TorchScript.
 
     Raises:
         ExportError: The file is none of these, is damaged, or does not lead from 512 numbers to one.
@@ -58,6 +58,12 @@ def _layers(data: bytes, path: Path, trust_pickle: bool) -> tuple[Layer, ...]:
     if is_skops(data):
         return _layers_of_estimator(load_estimator_bytes(data, path, trust_pickle=False))
     if _is_torchscript(data):
+        if not trust_pickle:
+            raise ExportError(
+                f"the regressor '{path}' is TorchScript, a program that loading it runs; nothing in it was executed. "
+                "Save its state dict instead (`torch.save(module.state_dict(), ...)`) or, if you trust its author, "
+                "give --trust-pickle."
+            )
         return _layers_of_torchscript(data, path)
     try:
         return fold(operations_of_state_dict(_state_dict(data, path)))

@@ -39,7 +39,7 @@ def export(
         typer.Option(metavar="NAME=FILE", help="A scikit-learn classifier to serve beside the score; repeatable."),
     ] = None,
     trust_pickle: Annotated[
-        bool, typer.Option(help="Load pickled scikit-learn models; this runs the code in them.")
+        bool, typer.Option(help="Load pickles of scikit-learn models and TorchScript; this runs the code in them.")
     ] = False,
     parity_images: Annotated[Path | None, typer.Option(help="Photos to prove the export on.")] = None,
     triton: Annotated[bool, typer.Option(help="Compare Triton too, where it is installed.")] = True,

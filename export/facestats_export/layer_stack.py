@@ -133,7 +133,9 @@ def operations_of_state_dict(tensors: Mapping[str, NDArray[Any]]) -> list[Operat
             elif place + 1 in linear:
                 operations += [Relu(), norm] if operations else [norm]
             else:
-                raise NotAStackError(f"the place of batch normalisation '{name}' cannot be told; give TorchScript")
+                raise NotAStackError(
+                    f"the place of batch normalisation '{name}' cannot be told; give TorchScript, with --trust-pickle"
+                )
         else:
             raise NotAStackError(f"'{name}' has {', '.join(sorted(parts))}")
     return operations

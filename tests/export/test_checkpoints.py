@@ -159,7 +159,57 @@ def test_torchscript(build: Callable[[], nn.Module], how: str, file: Path) -> No
     module = prepared(build)
     script = torch.jit.script(module) if how == "script" else torch.jit.trace(module, torch.from_numpy(INPUTS))  # type: ignore[no-untyped-call]
     script.save(str(file))
-    np.testing.assert_allclose(load_regressor(file).predict(INPUTS), expected(module), rtol=1e-4, atol=1e-4)
+    regressor = load_regressor(file, trust_pickle=True)
+    np.testing.assert_allclose(regressor.predict(INPUTS), expected(module), rtol=1e-4, atol=1e-4)
+
+
+class Writer(nn.Module):
+    """Computes what a regressor does, and leaves a file."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.linear, self.target = nn.Linear(512, 1), target
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        torch.save(inputs, self.target)
+        read: torch.Tensor = self.linear(inputs)
+        return read
+
+
+class WriterAtLoading(nn.Module):
+    """Leaves a file as soon as it is loaded."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.weight, self.target = torch.zeros(512, 1), target
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs @ self.weight
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, torch.Tensor, bool]:
+        return self.target, self.weight, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, torch.Tensor, bool]) -> None:
+        self.target = state[0]
+        self.weight = state[1]
+        self.training = state[2]
+        torch.save(state[1], state[0])
+
+
+@pytest.mark.parametrize("build", [Writer, WriterAtLoading])
+def test_torchscript_is_a_program_that_is_run_only_if_trusted(
+    build: Callable[[str], nn.Module], file: Path, tmp_path: Path
+) -> None:
+    marker = tmp_path / "written"
+    torch.jit.script(build(str(marker))).save(str(file))  # type: ignore[no-untyped-call]
+    torch.jit.load(str(file))(torch.zeros(1, 512))  # type: ignore[no-untyped-call]
+    assert marker.exists(), "the bomb does not work, so it shows nothing"
+    marker.unlink()
+    with pytest.raises(ExportError, match=r"is TorchScript, a program .*nothing in it was executed.*--trust-pickle"):
+        load_regressor(file)
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +220,7 @@ def test_torchscript(build: Callable[[], nn.Module], how: str, file: Path) -> No
 def test_torchscript_of_something_else_is_refused(build: Callable[[], nn.Module], file: Path) -> None:
     torch.jit.script(prepared(build)).save(str(file))  # type: ignore[no-untyped-call]
     with pytest.raises(ExportError, match="not a stack of linear layers"):
-        load_regressor(file)
+        load_regressor(file, trust_pickle=True)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +261,9 @@ def test_truncated_files_are_refused(share: float, file: Path) -> None:
 def test_truncated_torchscript_is_refused(file: Path) -> None:
     torch.jit.script(plain()).save(str(file))  # type: ignore[no-untyped-call]
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ExportError):
-        load_regressor(file)
+    for trusted in (False, True):
+        with pytest.raises(ExportError):
+            load_regressor(file, trust_pickle=trusted)
 
 
 def test_a_whole_training_state_is_refused_with_what_to_do(file: Path) -> None:
