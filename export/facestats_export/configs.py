@@ -9,12 +9,15 @@ from tritonclient.grpc import model_config_pb2
 
 from facestats.models.configuration import read_config
 from facestats.models.openvino_settings import HINT_BF16, PRECISION
-from facestats.models.repository import ENSEMBLES, MODEL_FILE, REGRESSOR, SCORERS, tracked_models
+from facestats.models.repository import ENSEMBLES, MODEL_FILE, PHOTO_MODEL, REGRESSOR, SCORERS, tracked_models
 from facestats_export.attributes import AttributeHead
 from facestats_export.clip import EMBEDDING_SIZE
 
 _PROVIDER_OF_EMBEDDING = {"attractiveness": "clip_image_encoder", "attractiveness_image": "score_mask"}
 """Whose embedding the heads read: where files are decoded the masked one, so that a damaged file has no attributes."""
+
+GPU_TARGETS = ("cuda", "tensorrt")
+"""Targets whose face networks run on the GPU, where psl asks Triton for them."""
 
 
 def model_configs(
@@ -40,6 +43,8 @@ def model_configs(
         if name in ENSEMBLES:
             for head in heads:
                 _add_head(config, head)
+        if name == PHOTO_MODEL and target in GPU_TARGETS:
+            config.parameters["face_networks_run_by"].string_value = "triton"
         if name in SCORERS:
             for key, value in parameters.items():
                 config.parameters[key].string_value = value

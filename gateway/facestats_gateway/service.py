@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from facestats.faces.measurer import FaceMeasurer
-from facestats.holistic.triton import PHOTO_MODEL, TritonClient
+from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
+from facestats.models.repository import PHOTO_MODEL
 from facestats.scoring.admission import Admission
 from facestats.scoring.forwarding import ForwardingScorer
 from facestats.scoring.gathering import Gathering

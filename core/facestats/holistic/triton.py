@@ -22,6 +22,7 @@ from facestats.holistic.backend import Holistic, HolisticDeadlineError, Holistic
 from facestats.holistic.provenance import Provenance
 from facestats.holistic.retry_budget import RetryBudget
 from facestats.holistic.triton_targets import TargetError, grpc_target
+from facestats.models.repository import PHOTO_MODEL
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """tritonclient drops its own limits as soon as any channel argument is given, so they are set here."""
@@ -57,9 +58,6 @@ and meet replicas by chance: where one of two is stopping, all three of every ei
 _RETRY_TOKENS, _TOKENS_PER_ANSWER = 100.0, 0.25
 """Further rounds without an answer to anybody (a replica that stops refuses all photos in flight at once), and rounds
 for each answer: twice what one stopping replica of two asks for."""
-
-PHOTO_MODEL = "psl"
-"""Triton's model of the whole job."""
 
 _LABEL, _PROBABILITY = "_LABEL", "_PROBABILITY"
 

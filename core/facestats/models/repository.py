@@ -9,7 +9,10 @@ from facestats.models.configuration import RepositoryError, read_config
 ENCODER = "clip_image_encoder"
 REGRESSOR = "attractiveness_regressor"
 ENSEMBLES = ("attractiveness", "attractiveness_image")
-SCORERS = (*ENSEMBLES, "psl")
+PHOTO_MODEL = "psl"
+"""Triton's model of the whole job."""
+
+SCORERS = (*ENSEMBLES, PHOTO_MODEL)
 """The models that callers ask, each of which says in its parameters what was exported."""
 
 ATTRIBUTE_PREFIX = "attribute_"

@@ -13,6 +13,7 @@ from facestats.deadline import Deadline
 from facestats.faces.measurer import FaceMeasurer
 from facestats.holistic.backend import HolisticBackend, HolisticState
 from facestats.holistic.provenance import Provenance
+from facestats.landmarks.engines import LandmarkEngines
 from facestats.problems import Problem
 from facestats.scoring.parameters import parse_options
 from facestats.scoring.pipeline import Scorer
@@ -73,10 +74,17 @@ class ServedScorer:
         settings: How a photo becomes a score.
         provenance: What the backend serves.
         backend: Where the holistic half comes from.
+        engines: What finds landmarks; by the settings if absent.
     """
 
-    def __init__(self, settings: ScoringSettings, provenance: Provenance, backend: HolisticBackend) -> None:
-        engines = settings.landmark_engines()
+    def __init__(
+        self,
+        settings: ScoringSettings,
+        provenance: Provenance,
+        backend: HolisticBackend,
+        engines: LandmarkEngines | None = None,
+    ) -> None:
+        engines = engines or settings.landmark_engines()
         self._design = settings.design(engines.name)
         limits = settings.image_limits
         self._measurer = FaceMeasurer(settings.threads, limits, settings.max_faces, settings.geometry, engines)

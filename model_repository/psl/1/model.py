@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from facestats.holistic.backend import Holistic, HolisticRequestError
 from facestats.holistic.provenance import Provenance
+from facestats.landmarks.network_engine import NetworkEngine
+from facestats.landmarks.networks import DETECTOR, MESH
+from facestats.scoring.pipeline import unavailable
 from facestats.scoring.served import Answer, Photo, ServedScorer
 from facestats.settings import ScoringSettings
 
@@ -30,11 +33,17 @@ class TritonPythonModel:
         if "face_networks" not in self._settings.model_fields_set:
             repository = Path(args["model_repository"]).parent
             self._settings = self._settings.model_copy(update={"face_networks": repository})
-        parameters = json.loads(args["model_config"]).get("parameters", {})
-        provenance = Provenance({name: value["string_value"] for name, value in parameters.items()})
-        self._scorer = ServedScorer(self._settings, provenance, AttractivenessModel())
+        given = json.loads(args["model_config"]).get("parameters", {})
+        parameters = {name: value["string_value"] for name, value in given.items()}
+        asked = (
+            parameters.pop("face_networks_run_by", "process") == "triton" and self._settings.landmarks != "mediapipe"
+        )
+        engines = TritonEngines() if asked else None
+        self._scorer = ServedScorer(self._settings, Provenance(parameters), AttractivenessModel(), engines)
         self._metrics = Metrics()
-        self._scorer.warm_up()
+        if engines is None:
+            # Networks in Triton are warmed up there, and no model may be asked before this one is loaded.
+            self._scorer.warm_up()
 
     async def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Scores all photos of all requests side by side."""
@@ -85,6 +94,44 @@ class AttractivenessModel:
             embedding=found["EMBEDDING"] if embedding else None,
             attributes={name: (found[f"{name}_LABEL"][:, 0], found[f"{name}_PROBABILITY"]) for name in attributes},
         )
+
+
+class TritonEngines:
+    """``LandmarkEngines`` of the core whose networks Triton runs: on the GPU, where they were exported for one."""
+
+    name = "triton"
+
+    def open(self, max_faces: int) -> NetworkEngine:
+        """An engine for the calling thread."""
+        return NetworkEngine(TritonNetworks(), max_faces)
+
+
+class TritonNetworks:
+    """``FaceNetworks`` of the core: ``face_detector`` and ``face_mesh`` beside this model.
+
+    Each thread asks for its own photo; what many ask for at once Triton puts together.
+    """
+
+    name = "triton"
+
+    def detector(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """[N, 128, 128, 3] uint8 to ``BOXES`` and ``LOGITS``."""
+        return self._ask(DETECTOR, pictures, "BOXES", "LOGITS")
+
+    def mesh(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """[N, 192, 192, 3] uint8 to ``LANDMARKS`` and ``FACE_LOGIT``."""
+        return self._ask(MESH, pictures, "LANDMARKS", "FACE_LOGIT")
+
+    @staticmethod
+    def _ask(model: str, pictures: NDArray[np.uint8], *names: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        request = pb_utils.InferenceRequest(
+            model_name=model, requested_output_names=list(names), inputs=[pb_utils.Tensor("PIXELS", pictures)]
+        )
+        response = request.exec()
+        if response.has_error():
+            raise unavailable(f"'{model}' failed.")
+        first, second = (pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in names)
+        return first, second
 
 
 class Metrics:
