@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from facestats.problems import PROBLEM_TYPES
-from facestats.scoring.documents import model_document, notices
+from facestats.scoring.documents import notices
 from facestats.scoring.person import score_person
 from facestats.scoring.schemas import (
     BlendDocument,
@@ -173,7 +173,7 @@ async def model(service: ServiceDependency) -> Response:
     provenance = service.monitor.state.provenance
     return json_response(
         ModelCardDocument(
-            **model_document(provenance, service.design).model_dump(),
+            **service.model().model_dump(),
             blend=BlendDocument(geometric=service.design.blend.geometric, holistic=service.design.blend.holistic),
             geometry=service.design.geometry,
             notices=notices(provenance, degraded=False),

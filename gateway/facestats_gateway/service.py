@@ -13,12 +13,13 @@ from facestats.holistic.triton import TritonClient
 from facestats.holistic.watch import TritonMonitor
 from facestats.models.repository import PHOTO_MODEL
 from facestats.scoring.admission import Admission
+from facestats.scoring.documents import model_document
 from facestats.scoring.forwarding import ForwardingScorer
 from facestats.scoring.gathering import Gathering
 from facestats.scoring.intake import Intake
 from facestats.scoring.pipeline import PhotoScorer, Scorer
 from facestats.scoring.receipt import Design
-from facestats.scoring.schemas import ReadinessDocument
+from facestats.scoring.schemas import ModelDocument, ReadinessDocument
 from facestats_gateway.access import AccessControl, parse_rate_limit
 from facestats_gateway.batch import BatchScorer
 from facestats_gateway.metrics import Metrics
@@ -36,6 +37,7 @@ class Service:
         measurer: Threads that decode and measure.
         monitor: What is known about Triton.
         scorer: What photos are handed to.
+        forwarding: The same, where photos are scored in Triton.
         batch: The pipeline for many photos of one request.
         admission: Permits for photos in flight.
         access: Who may call, and how often.
@@ -47,10 +49,17 @@ class Service:
     measurer: FaceMeasurer
     monitor: TritonMonitor
     scorer: PhotoScorer
+    forwarding: ForwardingScorer | None
     batch: BatchScorer
     admission: Admission
     access: AccessControl
     metrics: Metrics
+
+    def model(self) -> ModelDocument:
+        """What scores, as far as Triton says; with the receipt that answers have where they come from ``psl``."""
+        document = model_document(self.monitor.state.provenance, self.design)
+        told = self.forwarding.receipt if self.forwarding is not None else ""
+        return document.model_copy(update={"receipt": told}) if told else document
 
     def readiness(self) -> ReadinessDocument:
         """Whether requests should be sent here."""
@@ -73,12 +82,12 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
         parts.push_async_callback(asyncio.to_thread, tracing.close)
         engines = settings.landmark_engines()
         design = settings.design(engines.name)
-        forwarding = settings.scoring == "triton"
+        in_triton = settings.scoring == "triton"
         client = TritonClient(
             settings.triton_targets,
             settings.triton_model,
             proxy=settings.triton_proxy,
-            also=(PHOTO_MODEL,) if forwarding else (),
+            also=(PHOTO_MODEL,) if in_triton else (),
         )
         parts.push_async_callback(client.close)
         limits = settings.image_limits
@@ -94,17 +103,19 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
         metrics.watch_admission(admission)
         gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
         scorer: PhotoScorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
-        if forwarding:
+        forwarding: ForwardingScorer | None = None
+        if in_triton:
             intake = Intake(measurer.open, admission, metrics)
             fallback = scorer if design.degrade else None
-            scorer = ForwardingScorer(client, monitor, intake, design, fallback, metrics, tracing.tracer)
+            forwarding = ForwardingScorer(client, monitor, intake, design, fallback, metrics, tracing.tracer)
+            scorer = forwarding
         batch = BatchScorer(scorer, settings.batch_concurrency, metrics)
         access = AccessControl(settings.keys, parse_rate_limit(settings.rate_limit))
-        if not forwarding or design.degrade:
+        if not in_triton or design.degrade:
             await asyncio.to_thread(measurer.warm_up)
         await monitor.check()
         await parts.enter_async_context(_running(monitor.run(), "triton-monitor"))
-        yield Service(settings, design, measurer, monitor, scorer, batch, admission, access, metrics)
+        yield Service(settings, design, measurer, monitor, scorer, forwarding, batch, admission, access, metrics)
 
 
 @contextlib.asynccontextmanager

@@ -70,6 +70,19 @@ def test_provenance_is_in_every_model_that_callers_ask(source: Path) -> None:
     assert {name for name, config in configs.items() if config.parameters["clip"].string_value} == set(SCORERS)
 
 
+@pytest.mark.parametrize(("target", "where"), [("cpu", "process"), ("cuda", "triton"), ("tensorrt", "triton")])
+def test_face_networks_run_where_the_gpu_is(source: Path, target: str, where: str) -> None:
+    configs = model_configs(source, target, "fp32", {}, ())
+    assert configs["psl"].parameters["face_networks_run_by"].string_value == where
+    kinds = {
+        kind.name: kind.number
+        for kind in model_config_pb2.ModelInstanceGroup.DESCRIPTOR.enum_types_by_name["Kind"].values
+    }
+    for name in ("face_detector", "face_mesh"):
+        (group,) = configs[name].instance_group
+        assert group.kind == kinds["KIND_GPU" if where == "triton" else "KIND_CPU"]
+
+
 def test_without_heads_there_is_no_attribute(source: Path) -> None:
     configs = model_configs(source, "cpu", "fp32", {}, ())
     assert not [name for name in configs if name.startswith("attribute")]

@@ -19,6 +19,7 @@ from facestats.holistic.backend import (
     HolisticUnavailableError,
     HolisticWatch,
 )
+from facestats.holistic.provenance import Provenance
 from facestats.problems import Problem, problem_of
 from facestats.scoring.documents import model_document
 from facestats.scoring.intake import Intake, ScoreObserver
@@ -80,7 +81,7 @@ class ForwardingScorer:
         self._fallback = fallback
         self._observer = observer
         self._tracer = tracer or NoOpTracer()
-        self._other_receipt = ""
+        self._told: tuple[Provenance, str] = watch.state.provenance, ""
         self._log = structlog.get_logger("facestats.forwarding")
 
     async def score(
@@ -107,7 +108,7 @@ class ForwardingScorer:
         timing = document.timing_ms.model_copy(update={"total": (time.perf_counter() - start) * 1e3})
         if self._observer is not None:
             self._observer.scored({stage: value / 1e3 for stage, value in timing}, len(document.faces))
-        self._compare_receipt(document.model.receipt)
+        self._take_receipt(document.model.receipt)
         return document.model_copy(update={"timing_ms": timing})
 
     async def measure(self, data: bytes, options: ScoreOptions, deadline: Deadline) -> object:
@@ -160,9 +161,18 @@ class ForwardingScorer:
             self._watch.report_unavailable(f"Triton did not answer: {error}")
             raise unavailable("Triton did not answer.") from None
 
-    def _compare_receipt(self, receipt: str) -> None:
-        """Says once when Triton scores with other settings than those that are set here."""
-        own = model_document(self._watch.state.provenance, self._design).receipt
-        if receipt not in (own, self._other_receipt):
-            self._other_receipt = receipt
+    @property
+    def receipt(self) -> str:
+        """The receipt of what ``psl`` answered last, as long as Triton serves the same; empty before."""
+        provenance, receipt = self._told
+        return receipt if provenance == self._watch.state.provenance else ""
+
+    def _take_receipt(self, receipt: str) -> None:
+        """Keeps it, and says once when Triton scores by other settings than those that are set here."""
+        if receipt == self.receipt:
+            return
+        provenance = self._watch.state.provenance
+        self._told = provenance, receipt
+        own = model_document(provenance, self._design).receipt
+        if receipt != own:
             self._log.warning("psl scores by other settings than the gateway's", psl=receipt, gateway=own)

@@ -100,6 +100,7 @@ async def test_the_answer_is_psl_s_own(measurer: FaceMeasurer, face: bytes) -> N
     assert scored.geometric.sex == "male"
     assert document.timing_ms.total >= document.timing_ms.landmarks > 0
     assert (outcomes.scores, outcomes.reasons) == (1, [])
+    assert scorer.receipt == document.model.receipt
 
 
 async def test_a_problem_of_psl_is_the_same_problem_here(measurer: FaceMeasurer) -> None:
