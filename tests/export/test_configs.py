@@ -74,13 +74,11 @@ def test_provenance_is_in_every_model_that_callers_ask(source: Path) -> None:
 def test_face_networks_run_where_the_gpu_is(source: Path, target: str, where: str) -> None:
     configs = model_configs(source, target, "fp32", {}, ())
     assert configs["psl"].parameters["face_networks_run_by"].string_value == where
-    kinds = {
-        kind.name: kind.number
-        for kind in model_config_pb2.ModelInstanceGroup.DESCRIPTOR.enum_types_by_name["Kind"].values
-    }
+    groups = model_config_pb2.ModelInstanceGroup
+    kind = groups.KIND_GPU if where == "triton" else groups.KIND_CPU
     for name in ("face_detector", "face_mesh"):
         (group,) = configs[name].instance_group
-        assert group.kind == kinds["KIND_GPU" if where == "triton" else "KIND_CPU"]
+        assert group.kind == kind
 
 
 def test_without_heads_there_is_no_attribute(source: Path) -> None:
