@@ -61,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     quietly(spread_options(write_spread_tower(folder), repository))
     with (
         Stack(repository, {"FACESTATS_SCORING": "triton"}, arguments=("--open-triton-api", "shared-memory")) as stack,
-        GatewayProcess({"FACESTATS_TRITON_URLS": stack.grpc}) as gateway,
+        GatewayProcess({"FACESTATS_TRITON_URLS": stack.grpc, "FACESTATS_FACE_NETWORKS": str(repository)}) as gateway,
     ):
         yield Served(stack, gateway.url)
 
