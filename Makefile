@@ -85,10 +85,10 @@ bench-check: setup load-generator .venv-peers/.ready  ## Fail if a ratio lost mo
 bench-transport: setup  ## Pixels in the gRPC message or in shared memory: which is faster?
 	$(BIN)/python -m benchmarks.transport
 
-bench-psl: setup  ## The whole job inside Triton (psl, and the gateway in front of it) against the gateway
+bench-psl: setup load-generator  ## The whole job inside Triton (psl, and the gateway in front of it) against the gateway
 	$(BIN)/python -m benchmarks.whole_job $(ARGS)
 
-bench-gpu: setup  ## On a machine with an NVIDIA GPU: throughput by batch, share of its matrix rate, CPU cores it needs
+bench-gpu: setup load-generator  ## On a machine with an NVIDIA GPU: throughput by batch, share of its matrix rate, CPU cores it needs
 	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 tune: setup load-generator  ## Find this machine's best settings for `make serve`

@@ -19,11 +19,12 @@ import numpy as np
 from benchmarks.exports import CACHE, ExportFailedError
 from benchmarks.gateways import StartedGateway
 from benchmarks.markdown import markdown_table
+from benchmarks.matrix_rate import TOWER_GFLOP
 from benchmarks.measurement import Sample
 from benchmarks.process_tree import ProcessTree
 from benchmarks.stacks import Stack, StartedStack
 from benchmarks.triton_load import TritonLoad
-from benchmarks.whole_job import PHOTO, ClosedLoop
+from benchmarks.whole_job import PHOTO, gateway
 from benchmarks.workload import Workload, write_perf_analyzer_input
 
 TARGETS = {"tensorrt": "fp16", "cuda": "fp16"}
@@ -34,9 +35,6 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 FACE_NETWORKS = {"face_detector": 128, "face_mesh": 192}
 """Model to the side of its input, pixels."""
-
-CLIP_FLOPS = 8.8e9
-"""Floating-point operations of one ViT-B/32 image, a multiplication and an addition counting as two."""
 
 _CONCURRENCY, _PHOTOS = 4, 64
 """Batches in flight on a network, and photos in flight on `psl` and the gateways."""
@@ -113,8 +111,8 @@ def whole_job(stack: Stack, door: StartedGateway, folder: Path, seconds: float) 
     load = TritonLoad(stack.grpc, stack.http, stack.triton, workload.write_perf_analyzer_inputs(folder))
     yield "psl", load.at_concurrency("IMAGE", "grpc", _PHOTOS, seconds, model="psl")
     through_door = ProcessTree([door.pid, *stack.triton.pids])
-    yield "gateway, scoring in Triton", ClosedLoop(door.url, workload.data, _PHOTOS, through_door).measure(seconds)
-    yield "gateway, scoring itself", ClosedLoop(stack.url, workload.data, _PHOTOS, stack.everything).measure(seconds)
+    yield "gateway, scoring in Triton", gateway(door.url, _PHOTOS, seconds, through_door)
+    yield "gateway, scoring itself", gateway(stack.url, _PHOTOS, seconds, stack.everything)
 
 
 def report(target: str, seconds: float, rate: float | None) -> str:
@@ -126,7 +124,9 @@ def report(target: str, seconds: float, rate: float | None) -> str:
         rows: list[tuple[str, ...]] = [("model", "batch", "images/s", "p50 ms", "share of the matrix rate")]
         for model, batch, sample in networks(stack, folder, seconds):
             share = (
-                "" if rate is None or model in FACE_NETWORKS else f"{sample.images_per_second * CLIP_FLOPS / rate:.0%}"
+                ""
+                if rate is None or model in FACE_NETWORKS
+                else f"{sample.images_per_second * TOWER_GFLOP * 1e9 / rate:.0%}"
             )
             rows.append((model, str(batch), f"{sample.images_per_second:.0f}", f"{sample.p50:.1f}", share))
         whole: list[tuple[str, ...]] = [("whole photos", "photos/s", "p50 ms", "CPU ms a photo", "CPU cores kept busy")]

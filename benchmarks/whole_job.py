@@ -1,24 +1,22 @@
 """The whole job inside Triton against the gateway: ``make bench-psl``, every way in turn in each round of one run.
 
-The gateway is loaded by a closed loop of plain HTTP/1.1 connections, ``psl`` by perf_analyzer: both keep as many
-single-photo requests in flight and cost next to nothing beside the photos.
+The gateway is loaded by wrk, ``psl`` by perf_analyzer: both keep as many single-photo requests in flight and cost next
+to nothing beside the photos.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import statistics
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from benchmarks.closed_loop import closed_loop
 from benchmarks.exports import exported_repository
 from benchmarks.gateways import StartedGateway
 from benchmarks.markdown import markdown_table
-from benchmarks.measurement import Sample, median_sample, sample_of, spread
+from benchmarks.measurement import Sample, median_sample, spread
 from benchmarks.process_tree import ProcessTree
 from benchmarks.stacks import StartedStack
 from benchmarks.triton_load import TritonLoad
@@ -32,47 +30,13 @@ TARGETS = {PSL: 0.95, DOOR: 0.9}
 _FIGURES = "photos/s", "p50 ms", "p95 ms", "CPU ms a photo", "memory MB"
 
 
-class ClosedLoop:
-    """So many requests in flight on a gateway, each sent when the one before is answered.
+def gateway(url: str, in_flight: int, seconds: float, processes: ProcessTree) -> Sample:
+    """A gateway under a closed loop of photos.
 
-    Args:
-        url: The gateway.
-        photo: Encoded image.
-        concurrency: Requests in flight.
-        processes: Whose CPU time and memory are measured.
+    Raises:
+        LoadError: It answered none, or wrk is not installed.
     """
-
-    def __init__(self, url: str, photo: bytes, concurrency: int, processes: ProcessTree) -> None:
-        self._address = urlsplit(url).netloc
-        self._photo = photo
-        self._concurrency = concurrency
-        self._processes = processes
-
-    def measure(self, seconds: float) -> Sample:
-        """Loads it for a while.
-
-        Raises:
-            RuntimeError: A photo was not scored.
-        """
-        end = time.perf_counter() + seconds
-        start = time.perf_counter()
-        with self._processes.watch() as watch, ThreadPoolExecutor(self._concurrency) as pool:
-            latencies = [each for loop in pool.map(self._loop, [end] * self._concurrency) for each in loop]
-        elapsed = time.perf_counter() - start
-        return sample_of(latencies, len(latencies), elapsed, cpu_seconds=watch.cpu_seconds, memory_mb=watch.memory_mb)
-
-    def _loop(self, end: float) -> list[float]:
-        connection = http.client.HTTPConnection(self._address, timeout=60)
-        latencies = []
-        while (sent := time.perf_counter()) < end:
-            connection.request("POST", "/v1/score", self._photo, {"Content-Type": "image/jpeg"})
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"{answer.status}: {body[:200]!r}")
-            latencies.append(time.perf_counter() - sent)
-        connection.close()
-        return latencies
+    return closed_loop(f"{url}/v1/score", PHOTO, in_flight, seconds, processes)
 
 
 def measure(repository: Path, rounds: int, seconds: float, concurrency: int, folder: Path) -> list[dict[str, Sample]]:
@@ -87,10 +51,10 @@ def measure(repository: Path, rounds: int, seconds: float, concurrency: int, fol
     ):
         triton = TritonLoad(stack.grpc, stack.http, stack.triton, inputs)
         through_door = ProcessTree([door.pid, *stack.triton.pids])
-        ways = {
-            GATEWAY: ClosedLoop(stack.url, workload.data, concurrency, stack.everything).measure,
+        ways: dict[str, Callable[[float], Sample]] = {
+            GATEWAY: lambda seconds: gateway(stack.url, concurrency, seconds, stack.everything),
             PSL: lambda seconds: triton.at_concurrency("IMAGE", "grpc", concurrency, seconds, model="psl"),
-            DOOR: ClosedLoop(door.url, workload.data, concurrency, through_door).measure,
+            DOOR: lambda seconds: gateway(door.url, concurrency, seconds, through_door),
         }
         for way in ways.values():
             way(2.0)
