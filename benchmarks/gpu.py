@@ -123,11 +123,9 @@ def report(target: str, seconds: float, rate: float | None) -> str:
         settings = {"FACESTATS_SCORING": "triton", "FACESTATS_TRITON_URLS": stack.grpc}
         rows: list[tuple[str, ...]] = [("model", "batch", "images/s", "p50 ms", "share of the matrix rate")]
         for model, batch, sample in networks(stack, folder, seconds):
-            share = (
-                ""
-                if rate is None or model in FACE_NETWORKS
-                else f"{sample.images_per_second * TOWER_GFLOP * 1e9 / rate:.0%}"
-            )
+            share = ""
+            if rate is not None and model not in FACE_NETWORKS:
+                share = f"{sample.images_per_second * TOWER_GFLOP * 1e9 / rate:.0%}"
             rows.append((model, str(batch), f"{sample.images_per_second:.0f}", f"{sample.p50:.1f}", share))
         whole: list[tuple[str, ...]] = [("whole photos", "photos/s", "p50 ms", "CPU ms a photo", "CPU cores kept busy")]
         with StartedGateway(settings, folder / "door.log") as door:
