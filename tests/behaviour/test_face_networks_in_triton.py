@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,8 @@ from facestats.landmarks.networks import DETECTOR, MESH
 from facestats.models.configuration import read_config, write_config
 from facestats.models.repository import config_path
 from facestats_local_triton.server import TritonPorts, TritonServer
+from tests.export.conftest import quietly, spread_options
+from tests.export.spread_tower import write_spread_tower
 from tests.local_triton.triton_client import infer, statistics
 
 pytestmark = pytest.mark.integration
@@ -28,12 +29,10 @@ def scored(repository: Path, photos: list[bytes]) -> tuple[list[dict], dict[str,
     return [json.loads(document) for document in answer["DOCUMENT"][:, 0]], seen
 
 
-def test_networks_in_triton_give_the_score_of_networks_in_the_process(
-    exported_repository: Path, face: bytes, tmp_path: Path
-) -> None:
+def test_networks_in_triton_give_the_score_of_networks_in_the_process(face: bytes, tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="the comparison runs the networks in the process on OpenVINO")
     repository = tmp_path / "model_repository"
-    shutil.copytree(exported_repository, repository)
+    quietly(spread_options(write_spread_tower(tmp_path), repository))
     (own,), seen = scored(repository, [face])
     assert seen == {DETECTOR: 0, MESH: 0}
     path = config_path(repository / "psl")
