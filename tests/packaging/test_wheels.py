@@ -101,6 +101,37 @@ def test_only_our_own_names_go_into_site_packages(wheels: dict[str, Path]) -> No
     assert "facestats_docs" not in tops
 
 
+@pytest.mark.parametrize(
+    ("folders", "command"),
+    [
+        (("core", "gateway", "cli"), "gateway"),
+        (("core", "cli", "export", "local_triton", "model_repository", "examples"), "export"),
+    ],
+    ids=["gateway", "export"],
+)
+def test_an_image_s_folders_make_a_wheel_whose_commands_are_its_own(
+    folders: tuple[str, ...], command: str, root: Path, borrowed: Path, tmp_path: Path
+) -> None:
+    sources, site_packages = tmp_path / "sources", tmp_path / "installed"
+    for name in folders:
+        shutil.copytree(root / name, sources / name, ignore=NOT_SOURCES)
+    for name in FILES:
+        shutil.copy(root / name, sources)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(site_packages), str(sources)], check=True)
+    variables = environment(borrowed, tmp_path)
+    variables["PYTHONPATH"] = f"{site_packages}:{borrowed}"
+    code = "from facestats_cli.main import installed_commands; print(*installed_commands())"
+    # -S: not this environment's own site-packages, with its editable installation.
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    commands = set(run.stdout.split())
+    assert command in commands
+    assert not commands & ({"export", "up", "bulk"} if command == "gateway" else {"gateway", "key", "bulk"})
+
+
 def test_every_package_of_the_checkout_is_in_the_wheel(wheels: dict[str, Path], root: Path) -> None:
     inside = set(names(wheels["facestats_triton"]))
     for part in IN_THE_WHEEL:
