@@ -81,7 +81,7 @@ class OpenVinoEngines:
     def _checked(self) -> CompiledNetworks:
         try:
             compiled = CompiledNetworks(self._graphs, self._threads)
-            golden = read_golden_face(compiled.metadata)
+            golden = read_golden_face(compiled.metadata.get)
         except (RuntimeError, ValueError, ImportError) as error:
             raise LandmarkEngineError(
                 f"OpenVINO cannot run the face networks ({error}); export them anew, or set "

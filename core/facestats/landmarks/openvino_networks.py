@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facestats.landmarks.networks import DETECTOR_SIDE, MESH_SIDE, FaceGraphs
+from facestats.landmarks.networks import DETECTOR_SIDE, GOLDEN_LANDMARKS, GOLDEN_PHOTO, MESH_SIDE, FaceGraphs
 
 _BATCHES = (2, 1)
 """Numbers of pictures that the networks are compiled for, largest first: the second pass looks at two."""
@@ -22,6 +22,11 @@ class CompiledNetworks:
     Args:
         graphs: What is run.
         threads: Threads that will run them at once.
+
+    Attributes:
+        detector: Number of pictures to the compiled detector.
+        mesh: Number of pictures to the compiled mesh.
+        metadata: The golden face in the mesh's file, by name; empty where it has none.
     """
 
     def __init__(self, graphs: FaceGraphs, threads: int) -> None:
@@ -46,12 +51,15 @@ class CompiledNetworks:
 
         self.detector = compiled(graphs.detector, DETECTOR_SIDE)
         self.mesh = compiled(graphs.mesh, MESH_SIDE)
-        self._graph = core.read_model(graphs.mesh)
+        self.metadata = _metadata(core.read_model(graphs.mesh), (GOLDEN_PHOTO, GOLDEN_LANDMARKS))
 
-    def metadata(self, name: str) -> str | None:
-        """An entry of the mesh file's metadata."""
-        place = ["framework", name]
-        return str(self._graph.get_rt_info(place).astype(str)) if self._graph.has_rt_info(place) else None
+
+def _metadata(model: Any, names: Sequence[str]) -> dict[str, str]:
+    """Entries of an ONNX file's metadata, as far as it has them."""
+    places = {name: ["framework", name] for name in names}
+    return {
+        name: str(model.get_rt_info(place).astype(str)) for name, place in places.items() if model.has_rt_info(place)
+    }
 
 
 class OpenVinoNetworks:
