@@ -135,11 +135,13 @@ class ModelInfo(Answer):
 
     Attributes:
         weights: ``trained``, ``untrained`` (the holistic half means nothing) or ``unknown``.
+        training: On what the regressor was trained, how well it does on unseen photos, and when; if it says.
     """
 
     weights: str
     clip: str = "unknown"
     regressor: str = "unknown"
+    training: str | None = None
     calibration: str = "unknown"
     precision: str = "unknown"
     receipt: str = "unknown"

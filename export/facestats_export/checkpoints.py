@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from facestats_export.layer_stack import (
     fold,
     operations_of_state_dict,
 )
-from facestats_export.regressor import Layer, Regressor, run_layers
+from facestats_export.regressor import TRAINING_REPORT, Layer, Regressor, run_layers
 
 _CHECK_TOLERANCE = 1e-4
 """Largest relative difference between a TorchScript or scikit-learn model and the layers read out of it."""
@@ -51,7 +52,17 @@ def load_regressor(path: Path, *, trust_pickle: bool = False) -> Regressor:
     except NotAStackError as error:
         raise ExportError(f"the regressor '{path}' is not a stack of linear layers with ReLU: {error}.") from error
     _check(layers, path)
-    return Regressor(layers, hashlib.sha256(data).hexdigest(), trained=True)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Regressor(layers, sha256, trained=True, training=_training(path, sha256))
+
+
+def _training(path: Path, sha256: str) -> str:
+    """What the report beside the file says of its training; empty where there is none, or it is another file's."""
+    try:
+        report = json.loads(path.with_name(TRAINING_REPORT).read_bytes())
+        return str(report["statement"]) if report["regressor_sha256"] == sha256 else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _layers(data: bytes, path: Path, trust_pickle: bool) -> tuple[Layer, ...]:

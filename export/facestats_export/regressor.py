@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from facestats_export.clip import EMBEDDING_SIZE
 
 UNTRAINED_SIZES = (EMBEDDING_SIZE, 256, 64, 1)
+TRAINING_REPORT = "report.json"
+"""File that ``facestats train`` writes beside a regressor."""
+
 _UNTRAINED_SEED = 0
 
 
@@ -36,11 +39,13 @@ class Regressor:
         layers: Its linear layers, ReLU between them.
         sha256: Hash of its file, hex; empty when untrained.
         trained: Whether its weights mean anything.
+        training: On what it was trained, how well it does and when, one line; empty when nobody says.
     """
 
     layers: tuple[Layer, ...]
     sha256: str
     trained: bool
+    training: str = ""
 
     @property
     def id(self) -> str:

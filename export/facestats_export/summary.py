@@ -62,7 +62,7 @@ def print_summary(report: ExportReport, console: Console) -> None:
     """The table at the end of an export."""
     table = Table(title="unchanged, nothing to do" if report.skipped else "exported", show_header=False)
     table.add_row("repository", f"{report.output} (version {report.version})")
-    for name in ("weights", "clip", "regressor", "calibration", "precision", "target", "quantisation"):
+    for name in ("weights", "clip", "regressor", "training", "calibration", "precision", "target", "quantisation"):
         if name in report.parameters:
             table.add_row(name, report.parameters[name])
     if report.proof is not None:

@@ -85,6 +85,7 @@ def model_document(provenance: Provenance, design: Design) -> ModelDocument:
         weights=provenance.weights,
         clip=provenance.get("clip"),
         regressor=provenance.get("regressor"),
+        training=provenance.parameters.get("training"),
         calibration=provenance.get("calibration"),
         precision=provenance.get("precision"),
         receipt=receipt(provenance, design),

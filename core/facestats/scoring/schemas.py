@@ -148,6 +148,9 @@ class ModelDocument(Document):
     weights: str = Field(description="`trained`, `untrained` (the holistic half means nothing) or `unknown`.")
     clip: str
     regressor: str
+    training: str | None = Field(
+        None, description="On what the regressor was trained, how well it does on unseen photos, and when; if it says."
+    )
     calibration: str
     precision: str
     receipt: str = Field(description="Equal receipts mean comparable scores.")

@@ -155,7 +155,8 @@ async function describeModel() {
     // Unknown: Triton has not been reached yet.
     byId("model-words").textContent = model.weights === "unknown"
       ? "The model server has not said what it serves."
-      : `Model: ${model.clip}. Weights ${model.weights}, precision ${model.precision}, calibration ${model.calibration}.`;
+      : `Model: ${model.clip}. Weights ${model.weights}, precision ${model.precision}, calibration ${model.calibration}.`
+        + (model.training ? ` Regressor ${model.training}.` : "");
   } catch (error) {
     // Whatever is wrong is said in full when a photo is sent; the footer only mentions it.
     byId("model-words").textContent = `The model's description is not available (${error.message}).`;
