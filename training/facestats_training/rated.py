@@ -16,8 +16,11 @@ from facestats_training.plain_arrays import read_arrays
 FEWEST_PHOTOS = 100
 """On fewer photos no interval is narrow enough to tell learning from luck."""
 
-SAME_PHOTO_COSINE = 0.97
-"""Two embeddings nearer than this, once the mean of all is taken out, are of one photo."""
+SAME_PHOTO = 0.01
+"""Rows whose squared distance is below this share of two random rows' are of one photo.
+
+Copies and re-encodings lie below it; any two of the reference faces lie above 0.1.
+"""
 
 _NAMED = 3
 _BLOCK = 1024
@@ -137,12 +140,13 @@ def same_photos(embedding: NDArray[np.float32], filename: NDArray[np.str_]) -> N
     from scipy.sparse.csgraph import connected_components
 
     centred = embedding - embedding.mean(0)
-    norm = np.linalg.norm(centred, axis=1, keepdims=True)
-    centred = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
-    pairs = [
-        np.argwhere(centred[start : start + _BLOCK] @ centred.T > SAME_PHOTO_COSINE) + np.array([start, 0])
-        for start in range(0, len(centred), _BLOCK)
-    ]
+    size = (centred**2).sum(1)
+    nearest = SAME_PHOTO * 2 * float(size.mean())
+    pairs = []
+    for start in range(0, len(centred), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        distance = size[block, np.newaxis] + size - 2 * centred[block] @ centred.T
+        pairs.append(np.argwhere(distance < nearest) + np.array([start, 0]))
     _, name = np.unique(filename, return_inverse=True)
     first = np.unique(name, return_index=True)[1]
     links = np.concatenate([*pairs, np.column_stack([np.arange(len(name)), first[name]])])
