@@ -80,7 +80,7 @@ def _out_of_fold(data: RatedEmbeddings, prediction: Values) -> dict[str, Any]:
         if labels is None:
             continue
         inside = agreement(without(prediction, (labels,)), without(data.rating, (labels,)))
-        figures |= {f"{key}_within_{name}": value for key, value in _named(inside).items()}
+        figures |= _named(inside, f"_within_{name}")
         figures[f"by_{name}"] = {
             label: {"n": int((labels == label).sum())}
             | _figures(agreement(prediction[labels == label], data.rating[labels == label]))
@@ -93,12 +93,12 @@ def _figures(found: Agreement) -> dict[str, Any]:
     return _named(found) | {"photos": found.photos}
 
 
-def _named(found: Agreement) -> dict[str, Any]:
+def _named(found: Agreement, suffix: str = "") -> dict[str, Any]:
     """Figures with their intervals beside them; r is 0 where the predictions do not differ, and has no interval."""
     figures: dict[str, Any] = {}
     for name, estimate in (("r", found.pearson), ("rank_correlation", found.spearman), ("mae", found.error)):
-        figures[name] = _value(estimate, 0.0 if name != "mae" else None)
-        figures[f"{name}_interval"] = None if estimate is None else [estimate.low, estimate.high]
+        figures[name + suffix] = _value(estimate, 0.0 if name != "mae" else None)
+        figures[f"{name}{suffix}_interval"] = None if estimate is None else [estimate.low, estimate.high]
     return figures
 
 
