@@ -185,6 +185,7 @@ def _facts(options: ExportOptions, material: Material, variant: Variant) -> dict
         "weights": "trained" if material.trained else "untrained",
         "clip": material.clip.id,
         "regressor": material.regressor.id,
+        **({"training": material.regressor.training} if material.regressor.training else {}),
         "calibration": "none" if calibration is None else calibration.name,
         "calibration_sha256": "none" if calibration is None else calibration.sha256,
         "precision": variant.precision,

@@ -77,7 +77,9 @@ def show(report: dict[str, Any], options: TrainingOptions, console: Console, wor
 
 def publish_regressor(out: Path, repository: Path, weights: str) -> None:
     """Exports the regressor with its calibration."""
-    from facestats_export.run import ExportOptions, export_models, print_summary
+    from facestats_export.options import ExportOptions
+    from facestats_export.run import export_models
+    from facestats_export.summary import print_summary
     from facestats_training.run import CALIBRATION_FILE, REGRESSOR_FILE
 
     console = Console(stderr=True, highlight=False)
