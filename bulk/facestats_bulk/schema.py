@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from facestats.geometry.reference import GROUPS
 from facestats.problems import ProblemType
-from facestats.scoring.schemas import FaceDocument, ModelDocument, ScoreDocument, TimingDocument
+from facestats.scoring.schemas import ScoreDocument
 from facestats_bulk.inputs import ImageInput
 from facestats_bulk.locations import printable
 
@@ -82,13 +82,7 @@ def output_schema() -> pa.Schema:
         "weights": text,
         "receipt": text,
     }
-    nested = {
-        "faces": pa.list_(arrow_type(FaceDocument)),
-        "model": arrow_type(ModelDocument),
-        "degraded": pa.bool_(),
-        "notices": pa.list_(text),
-        "timing_ms": arrow_type(TimingDocument),
-    }
+    nested = {name: arrow_type(field.annotation) for name, field in ScoreDocument.model_fields.items()}
     return pa.schema([pa.field(name, kind) for name, kind in (flat | nested).items()])
 
 
