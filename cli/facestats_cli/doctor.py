@@ -205,7 +205,7 @@ def check_triton() -> Iterator[Finding]:
         yield Finding("Triton", "problem", str(error), advice)
         return
     if missing := missing_libraries([installation.server, installation.stub], installation.environment(os.environ)):
-        advice = "sh deploy/system-packages.sh"
+        advice = "install the system's packages that carry them (in a checkout: sh deploy/system-packages.sh)"
         yield Finding("Triton", "problem", f"tritonserver needs {', '.join(missing)}, not found here", advice)
         return
     from importlib.metadata import version
