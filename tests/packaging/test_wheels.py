@@ -223,6 +223,11 @@ def served(
     home, empty = tmp_path / "home", tmp_path / "empty"
     empty.mkdir()
     variables = environment(borrowed, home)
+    site_packages = next((installed.parent / "lib").glob("python*/site-packages"))
+    # Triton's stubs look where packages are installed.
+    links = [site_packages / entry.name for entry in borrowed.iterdir() if not (site_packages / entry.name).exists()]
+    for link in links:
+        link.symlink_to(borrowed / link.name)
     shutil.copytree(exported_repository, home / "data" / "facestats" / "model_repository", symlinks=True)
     with subprocess.Popen(
         [installed / "facestats", "up", "--port", "0"],
@@ -245,6 +250,8 @@ def served(
             running.terminate()
             assert running.wait(60) == 0
             reader.join(10)
+            for link in links:
+                link.unlink()
     assert list(empty.iterdir()) == []
 
 
