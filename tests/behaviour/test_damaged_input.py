@@ -48,7 +48,8 @@ async def test_odd_files_are_scored_as_the_photo_they_hold() -> None:
             answer = await client.post("/v1/score", content=case.make(upright), headers=OCTETS)
             assert answer.status_code == 200, (case.name, answer.text)
             scores = [document.json()["faces"][0]["geometric"]["score"] for document in (plain, answer)]
-            assert scores[1] == pytest.approx(scores[0], abs=3), case.name
+            # A grey photo is measured a little differently; a negative or a turned one is 30 points off.
+            assert scores[1] == pytest.approx(scores[0], abs=6), case.name
 
 
 async def test_images_of_other_formats_are_named() -> None:

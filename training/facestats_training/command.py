@@ -82,7 +82,7 @@ def publish_regressor(out: Path, repository: Path, weights: str) -> None:
     from facestats_export.summary import print_summary
     from facestats_training.run import CALIBRATION_FILE, REGRESSOR_FILE
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     options = ExportOptions(
         weights=weights,
         regressor=str(out / REGRESSOR_FILE),
