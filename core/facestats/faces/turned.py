@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facestats.geometry.anatomy import SHAPE_LANDMARKS
-from facestats.geometry.canonical import GeometryError, canonical_face
+from facestats.geometry.canonical import GeometryError, canonical_face, eye_line_angle
 from facestats.geometry.reference import load_reference
 from facestats.landmarks.detection import overlaps
 from facestats.landmarks.engine import FoundFace, LandmarkEngine
@@ -122,10 +122,27 @@ def _looked_at(engine: LandmarkEngine, photo: NDArray[np.uint8], turns: Sequence
 
 def _seen(view: View, face: FoundFace) -> SeenFace:
     height, width = view.rgb.shape[:2]
-    matrix = view.to_photo()
-    shape = face.landmarks[:SHAPE_LANDMARKS, :2] * [width, height] @ matrix[:, :2].T + matrix[:, 2]
     trust = face.confidence - _FIT_WEIGHT * _misfit(face.landmarks * [width, height, width])
-    return SeenFace(view, face.landmarks, trust, shape.min(0), shape.max(0))
+    view, landmarks = _upright(view, face.landmarks)
+    height, width = view.rgb.shape[:2]
+    matrix = view.to_photo()
+    shape = landmarks[:SHAPE_LANDMARKS, :2] * [width, height] @ matrix[:, :2].T + matrix[:, 2]
+    return SeenFace(view, landmarks, trust, shape.min(0), shape.max(0))
+
+
+def _upright(view: View, landmarks: NDArray[np.float64]) -> tuple[View, NDArray[np.float64]]:
+    """The same landmarks in the view in which the face is rolled least: some faces are found lying on their side."""
+    height, width = view.rgb.shape[:2]
+    turns = round(-np.degrees(eye_line_angle(landmarks * [width, height, width])) / 90) % 4
+    if turns == 0:
+        return view, landmarks
+    turned = View.of(view.rgb, turns)
+    back = turned.to_photo()
+    points = (landmarks[:, :2] * [width, height] - back[:, 2]) @ back[:, :2]
+    turned_height, turned_width = turned.rgb.shape[:2]
+    depth = landmarks[:, 2] * (width / turned_width)
+    upright = np.column_stack([points / [turned_width, turned_height], depth])
+    return View(turned.rgb, (view.turns + turns) % 4), upright
 
 
 def _misfit(pixels: NDArray[np.float64]) -> float:
