@@ -49,7 +49,7 @@ class InstalledCommands(TyperGroup):
         except ModuleNotFoundError as error:
             say_failure(
                 f"this installation lacks '{error.name}', which the command needs; "
-                "install the project's extra that brings it (serve, export, triton, evaluate, bulk or dev)."
+                "install the project's extra that brings it (serve, export, triton, evaluate, train, bulk or dev)."
             )
         raise typer.Exit(1)
 

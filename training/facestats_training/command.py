@@ -9,12 +9,19 @@ import typer
 from rich.console import Console
 
 from facestats.errors import FaceStatsError
+from facestats.places import REPOSITORY_HELP, default_repository
 
 if TYPE_CHECKING:
     from facestats_training.run import TrainingOptions
 
 
 def train(
+    repository: Annotated[
+        Path,
+        typer.Option(
+            default_factory=default_repository, show_default=REPOSITORY_HELP, help="Where --publish exports to."
+        ),
+    ],
     ratings: Annotated[
         Path | None, typer.Argument(help="CSV file: filename, rating, optionally rater, sex, group.", metavar="RATINGS")
     ] = None,
@@ -41,7 +48,6 @@ def train(
     api_key: Annotated[str | None, typer.Option(envvar="FACESTATS_API_KEY", help="API key, if one is needed.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Photos in flight.")] = 4,
     publish: Annotated[bool, typer.Option("--publish", help="Export it, with proof, to the model repository.")] = False,
-    repository: Annotated[Path, typer.Option(help="Where --publish exports to.")] = Path("model_repository"),
     weights: Annotated[
         str, typer.Option(envvar="FACESTATS_WEIGHTS", help="CLIP's for --publish, as of `facestats export`.")
     ] = "auto",
@@ -76,7 +82,7 @@ def show(report: dict[str, Any], options: TrainingOptions, console: Console, wor
 
 
 def publish_regressor(out: Path, repository: Path, weights: str) -> None:
-    """Exports the regressor with its calibration."""
+    """Exports the regressor with its calibration, as ``facestats export`` does unless told otherwise."""
     from facestats_export.options import ExportOptions
     from facestats_export.run import export_models
     from facestats_export.summary import print_summary
