@@ -61,7 +61,7 @@ class Plan:
     peers: bool = True
 
 
-QUICK = Plan(rounds=3, seconds=3.0, concurrencies=(32, 64), every_protocol=False, curve=False)
+QUICK = Plan(concurrencies=(32, 64), every_protocol=False, curve=False)
 """Enough for the ratios."""
 
 
@@ -167,8 +167,7 @@ class Benchmark:
                 load.at_concurrency(tensor, protocol, 32, seconds),
             )
 
-        if self._plan.every_protocol:
-            yield f"psl {precision} concurrency 32", load.at_concurrency("IMAGE", "grpc", 32, seconds, model="psl")
+        yield f"psl {precision} concurrency 32", load.at_concurrency("IMAGE", "grpc", 32, seconds, model="psl")
 
     def _gateway(self, served: Served) -> Iterator[tuple[str, Sample]]:
         stack, precision, seconds = served.stack, served.precision, self._plan.seconds

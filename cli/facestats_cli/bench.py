@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +64,7 @@ def bench(
     except LoadError as error:
         raise FaceStatsError(str(error)) from None
     output.mkdir(parents=True, exist_ok=True)
-    plan = QUICK if quick else Plan(rounds=rounds, seconds=seconds)
+    plan = replace(QUICK if quick else Plan(), rounds=rounds, seconds=seconds)
     with ExitStack() as stacks:
         try:
             served = _serve(stacks, precision or ["auto", "fp32"], url, triton_grpc, triton_http, output, console)
