@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 IMAGE  ?= examples/astronaut.jpg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system serve score export test test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel snapshots docs clean
+.PHONY: help setup system serve score export test test-all test-packages generators test-fast lint format lock bench bench-check bench-peers bench-transport bench-psl bench-gpu tune load-generator bench-load bench-bulk precisions soak fuzz capacity check-images check-wheel snapshots docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ export: $(VENV)/.serves  ## Export the models (ARGS="--weights ... --precision .
 LANES := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Dozens of servers take turns on a few cores: a test that fails is run once more, and the summary lists it (R).
-test: setup test-packages generators  ## All tests, on a real tritonserver
+test: setup test-packages  ## The tests, on a real tritonserver
+	$(BIN)/pytest $(LANES) -m "not slow" --reruns 1 -rR
+
+test-all: setup test-packages generators  ## Those too that take minutes each: exports, clusters, trainings, faults, wheels
 	$(BIN)/pytest $(LANES) --reruns 1 -rR
 
 test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)

@@ -16,6 +16,27 @@ from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 
+SLOW = (
+    "behaviour/test_rolling_restart.py",
+    "behaviour/test_several_tritons.py",
+    "behaviour/test_triton_faults.py",
+    "bulk/",
+    "docs/test_training_page.py",
+    "export/",
+    "gateway/test_generated_clients.py",
+    "packaging/",
+    "training/",
+)
+"""Whose integration tests are left to `make test-all`: many exports, clusters, whole trainings, faults by the dozen."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the integration tests that take minutes each."""
+    for item in items:
+        where = item.path.relative_to(ROOT / "tests").as_posix()
+        if where.startswith(SLOW) and item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
