@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import httpx
@@ -39,10 +40,9 @@ def closed_loop(
     program = shutil.which("wrk")
     if program is None:
         raise LoadError("wrk is not installed; `make load-generator` installs it.")
-    first = httpx.post(url, content=body.read_bytes(), headers={"Content-Type": content_type}, timeout=_FIRST_ANSWER)
-    if first.status_code != 200:
-        raise LoadError(f"{url} answered {first.status_code}: {first.text[:200]}")
+    _until_idle(url, body, content_type)
     _run([program, url, str(body), content_type], in_flight, 2)
+    _until_idle(url, body, content_type)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with processes.watch() as watch:
         found = _run([program, url, str(body), content_type], in_flight, seconds)
@@ -60,6 +60,24 @@ def closed_loop(
         generator_cpu_ms=generator / answers * 1e3,
         seconds=found["seconds"],
     )
+
+
+def _until_idle(url: str, body: Path, content_type: str) -> None:
+    """Waits until a lone request is answered: what the generator left behind when it stopped has been worked off.
+
+    Raises:
+        LoadError: It is refused for good.
+    """
+    end = time.monotonic() + _FIRST_ANSWER
+    while True:
+        answer = httpx.post(
+            url, content=body.read_bytes(), headers={"Content-Type": content_type}, timeout=_FIRST_ANSWER
+        )
+        if answer.status_code == 200:
+            return
+        if answer.status_code != 503 or time.monotonic() > end:
+            raise LoadError(f"{url} answered {answer.status_code}: {answer.text[:200]}")
+        time.sleep(0.2)
 
 
 def _run(what: list[str], in_flight: int, seconds: float) -> dict[str, float]:
