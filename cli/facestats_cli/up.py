@@ -17,7 +17,8 @@ from rich.text import Text
 
 from facestats.addresses import port_is_free
 from facestats.errors import FaceStatsError
-from facestats.models.repository import live_version
+from facestats.landmarks.networks import DETECTOR, MESH
+from facestats.models.repository import live_version, versions
 from facestats.places import REPOSITORY_HELP, default_repository, example_photo, repository_templates
 from facestats_export.preparation import prepare_repository
 from facestats_local_triton.bound_process import bound
@@ -122,9 +123,16 @@ def ensure_exported(repository: Path, console: Console) -> None:
     """Exports the models if the repository has none, in a process of its own: torch must not stay in this one.
 
     Raises:
-        FaceStatsError: The export failed, having said why, or this installation cannot export.
+        FaceStatsError: The export failed, having said why, this installation cannot export, or an older one exported.
     """
     if live_version(repository) is not None:
+        lacking = [name for name in (DETECTOR, MESH) if not versions(repository / name)]
+        if lacking:
+            # Triton starts no repository that holds a model without a version.
+            raise FaceStatsError(
+                f"'{repository}' was exported by an older release and lacks {' and '.join(lacking)}: "
+                f"run `facestats export --output {repository}` once more, with the options of then."
+            )
         # Its Python models and configurations may be an older release's.
         prepare_repository(repository, repository_templates())
         return

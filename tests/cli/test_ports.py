@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from facestats.errors import FaceStatsError
+from facestats.models.repository import ENSEMBLES, VERSION_PARAMETER
 from facestats_cli import up
 from facestats_gateway.server import local_url
 
@@ -42,3 +47,12 @@ def test_a_port_that_was_asked_for_is_never_replaced(monkeypatch: pytest.MonkeyP
 )
 def test_printed_address_can_be_opened_on_this_machine(host: str, url: str) -> None:
     assert local_url(host, 80) == url
+
+
+def test_a_repository_of_an_older_release_is_told_what_to_do(tmp_path: Path) -> None:
+    configs = tmp_path / ENSEMBLES[0] / "configs"
+    configs.mkdir(parents=True)
+    exported = f'name: "{ENSEMBLES[0]}" parameters {{ key: "{VERSION_PARAMETER}" value {{ string_value: "1" }} }}'
+    (configs / "exported.pbtxt").write_text(exported)
+    with pytest.raises(FaceStatsError, match="exported by an older release and lacks face_detector and face_mesh"):
+        up.ensure_exported(tmp_path, Console())
