@@ -22,7 +22,13 @@ _SCRIPT = Path(__file__).with_name("post_photo.lua")
 
 
 def closed_loop(
-    url: str, body: Path, in_flight: int, seconds: float, processes: ProcessTree, content_type: str = "image/jpeg"
+    url: str,
+    body: Path,
+    in_flight: int,
+    seconds: float,
+    processes: ProcessTree,
+    content_type: str = "image/jpeg",
+    gateway: ProcessTree | None = None,
 ) -> Sample:
     """Keeps ``in_flight`` requests of one body in flight, each answer followed by the next request.
 
@@ -33,6 +39,7 @@ def closed_loop(
         seconds: For how long; two seconds before it are not counted.
         processes: The served processes, whose CPU and memory are counted.
         content_type: Of the body.
+        gateway: Those of them whose CPU is told by itself as well.
 
     Raises:
         LoadError: wrk is not installed, or requests failed.
@@ -44,7 +51,7 @@ def closed_loop(
     _run([program, url, str(body), content_type], in_flight, 2)
     _until_idle(url, body, content_type)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with processes.watch() as watch:
+    with processes.watch() as watch, (gateway or ProcessTree([])).watch() as own:
         found = _run([program, url, str(body), content_type], in_flight, seconds)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     answers = found["answers"] - found["failed"]
@@ -58,7 +65,7 @@ def closed_loop(
         memory_mb=watch.memory_mb if processes.pids else None,
         failed=found["failed"] / found["answers"],
         generator_cpu_ms=generator / answers * 1e3,
-        seconds=found["seconds"],
+        gateway_cpu_ms=own.cpu_seconds / answers * 1e3 if gateway is not None and gateway.pids else None,
     )
 
 

@@ -21,7 +21,7 @@ class Sample:
         cpu_ms: CPU time an image of every process involved on the serving side, milliseconds; ``None`` if unknown.
         memory_mb: Largest memory seen on the serving side (proportional set size), MB; ``None`` if unknown.
         failed: Share of the requests that got no answer or an error.
-        seconds: Time over which the answers were counted; 0 where it was not kept.
+        gateway_cpu_ms: CPU time an image of the gateway's process alone, milliseconds; ``None`` if unknown.
         batch: Mean number of images that CLIP computed together; ``None`` if unknown.
         generator_cpu_ms: CPU time an image of the load generator, which runs on the same cores, milliseconds; ``None``
             where the load comes from this process or its cost is unknown.
@@ -35,7 +35,7 @@ class Sample:
     memory_mb: float | None = None
     failed: float = 0.0
     generator_cpu_ms: float | None = None
-    seconds: float = 0.0
+    gateway_cpu_ms: float | None = None
     batch: float | None = None
 
 

@@ -176,13 +176,13 @@ class Benchmark:
             url = f"{stack.url}/v1/score?capture={capture}"
             for in_flight in IN_FLIGHT:
                 before = clip_batches(stack.grpc)
-                with stack.gateway.watch() as own:
-                    sample = closed_loop(url, self._workload.path, in_flight, seconds, stack.everything)
+                sample = closed_loop(
+                    url, self._workload.path, in_flight, seconds, stack.everything, gateway=stack.gateway
+                )
                 name = f"gateway {precision} {capture} {in_flight} in flight"
                 yield name, sample
-                answered = sample.images_per_second * sample.seconds
-                if stack.gateway.pids:
-                    yield f"{name}, its own process", replace(sample, cpu_ms=own.cpu_seconds / answered * 1e3)
+                if sample.gateway_cpu_ms is not None:
+                    yield f"{name}, its own process", replace(sample, cpu_ms=sample.gateway_cpu_ms)
                 yield f"{name}, photos in a CLIP batch", replace(sample, batch=clip_batches(stack.grpc).since(before))
                 most = max(most, sample.images_per_second) if capture == "stable" else most
         load = GatewayLoad(stack.url, stack.everything, self._workload)
