@@ -70,7 +70,14 @@ def ports(log: LogWatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
     add_scale_model(repository, "batched", openvino_config("batched", WAIT_FOR_FOUR + PADDED))
     add_scale_model(repository, "two", openvino_config("two", instances="kind: KIND_CPU, count: 2"))
     server_args = ["--strict-readiness=false", "--exit-on-error=false"]
-    server = TritonServer(repository, TritonPorts.free(), poll_seconds=None, extra_args=server_args, log=log)
+    server = TritonServer(
+        repository,
+        TritonPorts.free(),
+        poll_seconds=None,
+        open_apis=["model-repository"],
+        extra_args=server_args,
+        log=log,
+    )
     with server:
         server.wait_ready(60)
         yield server.ports
