@@ -44,12 +44,11 @@ export: $(VENV)/.serves  ## Export the models (ARGS="--weights ... --precision .
 # Tests mostly wait for servers to start and end, so two files run side by side; each lane has a stack of its own.
 LANES := -n 2 --dist loadfile --no-loadscope-reorder
 
-# Dozens of servers take turns on a few cores: a test that fails is run once more, and the summary lists it (R).
 test: setup test-packages  ## The tests, on a real tritonserver
-	$(BIN)/pytest $(LANES) -m "not slow" --reruns 1 -rR
+	$(BIN)/pytest $(LANES) -m "not slow"
 
 test-all: setup test-packages generators  ## Those too that take minutes each: exports, clusters, trainings, faults, wheels
-	$(BIN)/pytest $(LANES) --reruns 1 -rR
+	$(BIN)/pytest $(LANES)
 
 test-packages:  ## Install what only tests need of the system (Chromium, Prometheus, docker-compose)
 	@sh deploy/test-packages.sh

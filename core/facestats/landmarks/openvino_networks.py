@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,22 +10,19 @@ from numpy.typing import NDArray
 
 from facestats.landmarks.networks import DETECTOR_SIDE, GOLDEN_LANDMARKS, GOLDEN_PHOTO, MESH_SIDE, FaceGraphs
 
-_BATCHES = (2, 1)
-"""Numbers of pictures that the networks are compiled for, largest first: the second pass looks at two."""
-
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class CompiledNetworks:
-    """Both networks, for pictures alone and in pairs.
+    """Both networks, for one picture at a time: a pair takes twice as long as one, and would be compiled in addition.
 
     Args:
         graphs: What is run.
         threads: Threads that will run them at once.
 
     Attributes:
-        detector: Number of pictures to the compiled detector.
-        mesh: Number of pictures to the compiled mesh.
+        detector: The compiled detector.
+        mesh: The compiled mesh.
         metadata: The golden face in the mesh's file, by name; empty where it has none.
     """
 
@@ -41,17 +38,12 @@ class CompiledNetworks:
             "ENABLE_CPU_PINNING": False,
         }
 
-        def compiled(graph: bytes, side: int) -> Mapping[int, Any]:
-            models = {}
-            for batch in _BATCHES:
-                model = core.read_model(graph)
-                model.reshape([batch, side, side, 3])
-                models[batch] = core.compile_model(model, "CPU", settings)
-            return models
-
-        self.detector = compiled(graphs.detector, DETECTOR_SIDE)
-        self.mesh = compiled(graphs.mesh, MESH_SIDE)
-        self.metadata = _metadata(core.read_model(graphs.mesh), (GOLDEN_PHOTO, GOLDEN_LANDMARKS))
+        detector, mesh = core.read_model(graphs.detector), core.read_model(graphs.mesh)
+        self.metadata = _metadata(mesh, (GOLDEN_PHOTO, GOLDEN_LANDMARKS))
+        detector.reshape([1, DETECTOR_SIDE, DETECTOR_SIDE, 3])
+        mesh.reshape([1, MESH_SIDE, MESH_SIDE, 3])
+        self.detector = core.compile_model(detector, "CPU", settings)
+        self.mesh = core.compile_model(mesh, "CPU", settings)
 
 
 def _metadata(model: Any, names: Sequence[str]) -> dict[str, str]:
@@ -87,33 +79,25 @@ class OpenVinoNetworks:
 class _Runner:
     """One network in one thread."""
 
-    def __init__(self, models: Mapping[int, Any], outputs: Sequence[str]) -> None:
+    def __init__(self, model: Any, outputs: Sequence[str]) -> None:
         import openvino
 
         self._tensor = openvino.Tensor
-        self._requests = {batch: model.create_infer_request() for batch, model in models.items()}
-        self._outputs = outputs
+        self._request = model.create_infer_request()
+        self._found = [self._request.get_tensor(name).data for name in outputs]
 
     def run(self, pictures: NDArray[np.uint8]) -> Outputs:
         """Both outputs for any number of pictures, at least one."""
-        parts = []
-        for size, start in _portions(len(pictures)):
-            request = self._requests[size]
-            request.set_input_tensor(self._tensor(pictures[start : start + size], shared_memory=True))
-            request.infer()
-            found = tuple(request.get_tensor(name).data for name in self._outputs)
-            if size == len(pictures):
-                return found[0], found[1]
-            parts.append(tuple(part.copy() for part in found))
-        first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if len(pictures) == 1:
+            self._run_one(pictures)
+            first, second = self._found
+            return first, second
+        first, second = (np.empty((len(pictures), *found.shape[1:]), found.dtype) for found in self._found)
+        for number in range(len(pictures)):
+            self._run_one(pictures[number : number + 1])
+            first[number], second[number] = (found[0] for found in self._found)
         return first, second
 
-
-def _portions(count: int) -> list[tuple[int, int]]:
-    """Size and start of the batches that ``count`` pictures are run in."""
-    portions, start = [], 0
-    for size in _BATCHES:
-        while count - start >= size:
-            portions.append((size, start))
-            start += size
-    return portions
+    def _run_one(self, picture: NDArray[np.uint8]) -> None:
+        self._request.set_input_tensor(self._tensor(picture, shared_memory=True))
+        self._request.infer()
