@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import http.client
 import os
 import signal
@@ -59,6 +60,16 @@ class TritonPorts:
                 probe.bind((LOOPBACK, 0))
                 ports.append(int(probe.getsockname()[1]))
         return cls(*ports)
+
+
+def _compile_python_models(repository: Path) -> None:
+    """Leaves Python's bytecode beside the Python models, unless that place cannot be written to.
+
+    Else their stubs would, whatever PYTHONDONTWRITEBYTECODE says, and Triton would take the folder's new date for a
+    changed model and load it again.
+    """
+    for model in repository.glob("*/*/model.py"):
+        compileall.compile_file(model, quiet=2)
 
 
 class TritonServer:
@@ -151,6 +162,8 @@ class TritonServer:
             self._log.say("W", f"removed what a killed predecessor left: {removed}")
         backends = self.owner.run_directory / "backends"
         installation.lay_out_backends(backends)
+        if self._poll_seconds is not None:
+            _compile_python_models(self.repository)
         # Triton starts its stubs through a shell and by words of ASCII: a path of the user's own may be neither.
         (self.owner.run_directory / "models").symlink_to(self.repository.resolve())
         command = [str(installation.server), *self._arguments(backends)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,16 @@ def test_changed_configuration_is_taken_over(repository: Path, log: LogWatch) ->
         log.wait_for("successfully loaded 'scale'", times=2)
         answer = httpx.get(f"http://127.0.0.1:{server.ports.http}/v2/models/scale/config").json()
     assert answer["parameters"] == {"weights": {"string_value": "new"}}
+
+
+def test_a_python_model_that_never_ran_is_loaded_once(repository: Path, log: LogWatch) -> None:
+    """What Python writes beside a model at its first import must not look like a change to it."""
+    shutil.copytree("model_repository/score_mask", repository / "score_mask", ignore=lambda *_: ["__pycache__"])
+    with TritonServer(repository, TritonPorts.free(), poll_seconds=1, log=log) as server:
+        server.wait_ready(READY_TIMEOUT)
+        add_version(repository / "scale", 2, lambda path: save_scale(path, factor=5.0))
+        log.wait_for("successfully unloaded 'scale' version 1")
+    assert len(log.matching("successfully loaded 'score_mask'")) == 1
 
 
 def test_a_crashed_server_is_restarted_with_growing_delays(repository: Path, log: LogWatch) -> None:
