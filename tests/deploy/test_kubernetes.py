@@ -139,6 +139,12 @@ def test_the_gateways_settings_exist(rendered: dict[tuple[str, str], Manifest]) 
         assert variable["name"].removeprefix("FACESTATS_").lower() in Settings.model_fields
 
 
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "gateway"), ("Deployment", "triton"), ("Job", "export")])
+def test_no_service_s_name_can_set_a_setting(rendered: dict[tuple[str, str], Manifest], kind: str, name: str) -> None:
+    """Kubernetes hands each Service's address to every pod: FACESTATS_PORT=tcp://..., were one called facestats."""
+    assert rendered[kind, name]["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_triton_scales_on_the_metric_the_adapter_computes(
     rendered: dict[tuple[str, str], Manifest], root: Path
 ) -> None:
@@ -231,6 +237,7 @@ def test_the_rollback_that_an_alert_names_is_a_job(folder: Path, rendered: dict[
     assert container["args"] == ["rollback", "--repository", "/models"]
     assert container["image"] == exporting["image"]
     assert pod["securityContext"] == export["securityContext"]
+    assert pod["enableServiceLinks"] is False
     claims = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"]]
     assert claims == ["model-repository"]
 
