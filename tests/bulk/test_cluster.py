@@ -212,7 +212,7 @@ def test_workers_let_triton_run_the_models(
         inputs=photos,
         output=str(tmp_path / "scores"),
         use_triton=True,
-        settings=Settings(triton_urls=spread_stack.grpc),
+        settings=Settings(triton_urls=spread_stack.grpc, face_networks=spread_stack.repository),
     )
     assert run_bulk(options).scored == len(photos) == 20
     in_process = {row["id"]: row for row in rows(run.options.output)}

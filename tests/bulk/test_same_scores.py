@@ -113,7 +113,7 @@ def test_triton_that_is_away_ends_the_run_and_writes_no_row(files: list[Path]) -
 
 
 def options_for(score: ScoreOptions, stack: Stack) -> EngineOptions:
-    settings = Settings(triton_urls=stack.grpc)
+    settings = Settings(triton_urls=stack.grpc, face_networks=stack.repository)
     options = engine_options(BulkOptions([], "", score, use_triton=True, settings=settings))
     provenance = asyncio.run(triton_provenance(options))
     return replace(options, receipt=receipt(provenance, options.design))

@@ -20,7 +20,7 @@ from tests.training.rated_photos import write_rated_photos
 
 pytestmark = pytest.mark.integration
 
-PHOTOS = 120
+PHOTOS = 160
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_the_published_regressor_says_what_it_was_trained_on(
         assert card["training"] == report["statement"]
         assert card["receipt"] != before["receipt"]
         photo = (folder / "photos" / "000.jpg").read_bytes()
-        answer = httpx.post(f"{renewed.url}/v1/score", content=photo, timeout=60).json()
+        answer = httpx.post(f"{renewed.url}/v1/score", files={"image": photo}, timeout=60).raise_for_status().json()
         assert answer["model"]["training"] == report["statement"]
         assert 0 <= answer["faces"][0]["holistic"]["score"] <= 100
         means = folder / "means.csv"

@@ -145,12 +145,10 @@ class ForwardingScorer:
         deadline.check()
         left = deadline.remaining
         try:
-            with (
-                self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False),
-                deadline.limit(),
-            ):
-                return await self._model.score_photo(
-                    data, option_texts(options), timeout=left, patience=left + _CANCELLING
+            with self._tracer.start_as_current_span("triton", kind=SpanKind.CLIENT, record_exception=False):
+                return await _within(
+                    deadline,
+                    self._model.score_photo(data, option_texts(options), timeout=left, patience=left + _CANCELLING),
                 )
         except HolisticDeadlineError:
             raise deadline.exceeded() from None
@@ -176,3 +174,21 @@ class ForwardingScorer:
         own = model_document(provenance, self._design).receipt
         if receipt != own:
             self._log.warning("psl scores by other settings than the gateway's", psl=receipt, gateway=own)
+
+
+async def _within(deadline: Deadline, call: Coroutine[Any, Any, bytes]) -> bytes:
+    """Awaits a call and takes it back when time is up or nobody waits any more.
+
+    Shielded from the deadline, whose cancellation a gRPC call would turn into one of its own, which nobody catches.
+
+    Raises:
+        Problem: ``deadline-exceeded``.
+    """
+    asking = asyncio.create_task(call)
+    # Its failure is for whoever waits; when nobody does, it is no news.
+    asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        with deadline.limit():
+            return await asyncio.shield(asking)
+    finally:
+        asking.cancel()
