@@ -84,7 +84,7 @@ def fuzz_decoder(count: int, seed: int) -> tuple[Counter[str], Memory]:
     return outcomes, memory
 
 
-async def fuzz_app(count: int, seed: int) -> tuple[Counter[int], Memory]:
+async def fuzz_app(count: int, seed: int) -> tuple[Counter[int | str], Memory]:
     """Sends mutated files and requests through the whole app.
 
     Returns:
@@ -95,7 +95,7 @@ async def fuzz_app(count: int, seed: int) -> tuple[Counter[int], Memory]:
     """
     app = create_app(Settings(degrade="geometric", triton_urls="127.0.0.1:1", threads=2, log_level="error"))
     chance, files = random.Random(seed), mutants(seed_images(PHOTO), seed + 1)
-    statuses: Counter[int] = Counter()
+    statuses: Counter[int | str] = Counter()
     memory = Memory(count)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
@@ -103,8 +103,13 @@ async def fuzz_app(count: int, seed: int) -> tuple[Counter[int], Memory]:
         httpx.AsyncClient(transport=transport, base_url="http://fuzz", timeout=120) as client,
     ):
         for done in range(1, count + 1):
-            answer = await client.request(**fuzzed_request(chance, next(files)))
-            statuses[answer.status_code] += 1
+            request = fuzzed_request(chance, next(files))
+            answer = await client.request(**request)
+            if request["url"] == "/api/analyze-face" and answer.status_code == 503:
+                # Its layout has no place to say that half of a score is missing: without Triton it refuses.
+                statuses["503 of the drop-in, without Triton"] += 1
+            else:
+                statuses[answer.status_code] += 1
             if answer.status_code >= 400 and "json" not in answer.headers["content-type"]:
                 raise RuntimeError(f"{answer.status_code} without a document: {answer.text[:200]}")
             memory.look(done)
