@@ -33,8 +33,7 @@ async def test_app_answers_mutated_requests_with_problems() -> None:
     statuses, _ = await fuzz_app(120, seed=3)
     assert statuses.total() == 120
     assert statuses[200] > 10
-    # Without Triton the drop-in's route has no answer.
-    assert set(statuses) <= {200, 400, 413, 415, 422, 503}
+    assert {status for status in statuses if isinstance(status, int)} <= {200, 400, 413, 415, 422}
 
 
 async def test_odd_files_are_scored_as_the_photo_they_hold() -> None:
