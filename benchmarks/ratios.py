@@ -196,10 +196,10 @@ def targets(precisions: Sequence[str], cores: int) -> list[Target]:
         *(allowed(best_precision, capture) for capture in ("stable", "fast")),
         *(latency(best_precision, capture) for capture in ("stable", "fast")),
         Target(
-            f"Triton `psl` {best_precision}, the whole job / gateway `capture=stable`, 64 in flight",
+            f"Triton `psl` {best_precision}, the whole job / gateway `capture=stable`, 16 in flight",
             *(0.95, True),
             lambda r: (
-                r[f"psl {best_precision} concurrency 32"].images_per_second / rate(best_precision, "stable", 64)(r)
+                r[f"psl {best_precision} concurrency 16"].images_per_second / rate(best_precision, "stable", 16)(r)
             ),
         ),
         Target(
