@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ from benchmarks.process_tree import ProcessTree
 
 _FIRST_ANSWER = 120.0
 """Seconds a service may take for the first answer of its life, when it loads what it needs."""
+
+_FILLING, _FILLING_EACH = 2.0, 0.1
+"""Seconds, and further seconds for each request in flight, after which as many requests end as begin."""
 
 _SCRIPT = Path(__file__).with_name("post_photo.lua")
 
@@ -36,7 +40,7 @@ def closed_loop(
         url: Where to post, with its query.
         body: The file that is posted, one photo.
         in_flight: Connections, one request on each.
-        seconds: For how long; two seconds before it are not counted.
+        seconds: For how long; the time in which the service fills up with requests comes before and is not counted.
         processes: The served processes, whose CPU and memory are counted.
         content_type: Of the body.
         gateway: Those of them whose CPU is told by itself as well.
@@ -48,23 +52,36 @@ def closed_loop(
     if program is None:
         raise LoadError("wrk is not installed; `make load-generator` installs it.")
     _until_idle(url, body, content_type)
-    _run([program, url, str(body), content_type], in_flight, 2)
-    _until_idle(url, body, content_type)
+    filling = _FILLING + in_flight * _FILLING_EACH
+    start = time.time() + filling
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with processes.watch() as watch, (gateway or ProcessTree([])).watch() as own:
-        found = _run([program, url, str(body), content_type], in_flight, seconds)
+    command = [
+        *(program, "-t", "1", "-c", str(in_flight), "-d", f"{math.ceil(filling + seconds) + 1}s"),
+        *("--timeout", f"{LONGEST_ANSWER:.0f}s", "-s", str(_SCRIPT), url),
+        *("--", str(body), content_type, f"{start:.3f}", f"{start + seconds:.3f}"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as generator:
+        time.sleep(max(0.0, start - time.time()))
+        with processes.watch() as watch, (gateway or ProcessTree([])).watch() as own:
+            time.sleep(max(0.0, start + seconds - time.time()))
+        output, complaints = generator.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    answers = found["answers"] - found["failed"]
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    if generator.returncode != 0 or not lines:
+        raise LoadError(f"wrk failed: {(complaints or output).strip()[-500:]}")
+    found: dict[str, float] = json.loads(lines[-1])
+    answers = found["answers"]
     if answers <= 0:
-        raise LoadError(f"{url} answered none of {found['answers']:.0f} requests within {seconds:g} s.")
-    generator = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        raise LoadError(f"{url} answered none of {in_flight} requests in flight within {seconds:g} s.")
+    share = seconds / (filling + seconds)
+    generated = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * share
     return Sample(
-        answers / found["seconds"],
+        answers / seconds,
         *(found["p50"], found["p95"], found["p99"]),
         cpu_ms=watch.cpu_seconds / answers * 1e3 if processes.pids else None,
         memory_mb=watch.memory_mb if processes.pids else None,
-        failed=found["failed"] / found["answers"],
-        generator_cpu_ms=generator / answers * 1e3,
+        failed=found["failed"] / (answers + found["failed"]),
+        generator_cpu_ms=generated / answers * 1e3,
         gateway_cpu_ms=own.cpu_seconds / answers * 1e3 if gateway is not None and gateway.pids else None,
     )
 
@@ -85,17 +102,3 @@ def _until_idle(url: str, body: Path, content_type: str) -> None:
         if answer.status_code != 503 or time.monotonic() > end:
             raise LoadError(f"{url} answered {answer.status_code}: {answer.text[:200]}")
         time.sleep(0.2)
-
-
-def _run(what: list[str], in_flight: int, seconds: float) -> dict[str, float]:
-    program, url, body, content_type = what
-    command = [
-        *(program, "-t", "1", "-c", str(in_flight), "-d", f"{max(1, round(seconds))}s"),
-        *("--timeout", f"{LONGEST_ANSWER:.0f}s", "-s", str(_SCRIPT), url, "--", body, content_type),
-    ]
-    finished = subprocess.run(command, check=False, capture_output=True, text=True)
-    lines = [line for line in finished.stdout.splitlines() if line.startswith("{")]
-    if finished.returncode != 0 or not lines:
-        raise LoadError(f"wrk failed: {(finished.stderr or finished.stdout).strip()[-500:]}")
-    found: dict[str, float] = json.loads(lines[-1])
-    return found
