@@ -30,12 +30,33 @@ SLOW = (
 """Whose integration tests are left to `make test-all`: many exports, clusters, whole trainings, faults by the dozen."""
 
 
+THOROUGH = (
+    "behaviour/",
+    "benchmarks/",
+    "cli/test_calibrate.py",
+    "core/faces/test_conditions.py",
+    "core/faces/test_turned.py",
+    "core/holistic/test_triton_channel.py",
+    "core/holistic/test_triton_stopping.py",
+    "core/landmarks/",
+    "deploy/test_dockerfiles.py",
+    "docs/",
+    "evaluation/test_run.py",
+    "export/",
+    "training/",
+)
+"""What needs no server and is left to `make test` all the same: many photos, whole apps, graphs, trainings."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the integration tests that take minutes each."""
+    """Marks the integration tests that take minutes each, and of the others those that take seconds."""
     for item in items:
         where = item.path.relative_to(ROOT / "tests").as_posix()
-        if where.startswith(SLOW) and item.get_closest_marker("integration"):
-            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("integration"):
+            if where.startswith(SLOW):
+                item.add_marker(pytest.mark.slow)
+        elif where.startswith(THOROUGH):
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="session")
