@@ -53,10 +53,11 @@ def closed_loop(
         raise LoadError("wrk is not installed; `make load-generator` installs it.")
     _until_idle(url, body, content_type)
     filling = _FILLING + in_flight * _FILLING_EACH
+    whole = math.ceil(filling + seconds) + 1
     start = time.time() + filling
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [
-        *(program, "-t", "1", "-c", str(in_flight), "-d", f"{math.ceil(filling + seconds) + 1}s"),
+        *(program, "-t", "1", "-c", str(in_flight), "-d", f"{whole}s"),
         *("--timeout", f"{LONGEST_ANSWER:.0f}s", "-s", str(_SCRIPT), url),
         *("--", str(body), content_type, f"{start:.3f}", f"{start + seconds:.3f}"),
     ]
@@ -73,8 +74,8 @@ def closed_loop(
     answers = found["answers"]
     if answers <= 0:
         raise LoadError(f"{url} answered none of {in_flight} requests in flight within {seconds:g} s.")
-    share = seconds / (filling + seconds)
-    generated = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * share
+    # It works evenly, before and after the seconds that count too.
+    generated = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * seconds / whole
     return Sample(
         answers / seconds,
         *(found["p50"], found["p95"], found["p99"]),
