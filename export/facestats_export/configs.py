@@ -9,7 +9,16 @@ from tritonclient.grpc import model_config_pb2
 
 from facestats.models.configuration import read_config
 from facestats.models.openvino_settings import HINT_BF16, PRECISION
-from facestats.models.repository import ENSEMBLES, MODEL_FILE, PHOTO_MODEL, REGRESSOR, SCORERS, tracked_models
+from facestats.models.repository import (
+    CROPS_ENSEMBLE,
+    ENCODER,
+    ENSEMBLES,
+    MODEL_FILE,
+    PHOTO_MODEL,
+    REGRESSOR,
+    SCORERS,
+    tracked_models,
+)
 from facestats_export.attributes import AttributeHead
 from facestats_export.clip import EMBEDDING_SIZE
 
@@ -56,6 +65,9 @@ def model_configs(
             for accelerator in config.optimization.execution_accelerators.gpu_execution_accelerator:
                 accelerator.parameters.pop("precision_mode", None)
         configs[name] = config
+    # A GPU's image tower takes larger batches, so what it feeds and the ensemble around both do.
+    for name in (REGRESSOR, CROPS_ENSEMBLE):
+        configs[name].max_batch_size = configs[ENCODER].max_batch_size
     for head in heads:
         configs[head.model] = _head_config(head, configs[REGRESSOR])
     return configs

@@ -27,4 +27,13 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
         node_block_list=[patches],
         disable_shape_infer=False,
     )
+    _drop_repeated_casts(converted.graph)
     return converted
+
+
+def _drop_repeated_casts(graph: onnx.GraphProto) -> None:
+    """Keeps one of the casts that ONNX Runtime before 1.32 writes for each reader of the same tensor."""
+    nodes = {tuple(node.output): node for node in reversed(graph.node)}
+    kept = [node for node in graph.node if nodes[tuple(node.output)] is node]
+    del graph.node[:]
+    graph.node.extend(kept)

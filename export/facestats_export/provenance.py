@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,15 @@ def configs_sha256(configs: Mapping[str, model_config_pb2.ModelConfig]) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of what computed the export."""
-    return {f"{name}_version": version(name) for name in _VERSIONED}
+    return {f"{name}_version": _version(name) for name in _VERSIONED}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        # On a machine with a GPU the package `onnxruntime` comes from the distribution `onnxruntime-gpu`.
+        return version(packages_distributions()[package][0])
 
 
 def golden_parameters(

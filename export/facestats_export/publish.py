@@ -42,6 +42,7 @@ def publish(
     graphs: Mapping[str, bytes],
     configs: Mapping[str, model_config_pb2.ModelConfig],
     reports: Mapping[str, str],
+    served: Mapping[str, bytes] | None = None,
 ) -> int:
     """Adds the next version of every graph and makes it live.
 
@@ -53,6 +54,7 @@ def publish(
         graphs: Model name to ONNX bytes.
         configs: Model name to configuration, of every model in the repository; the ensembles' steps name no version.
         reports: File name to text, kept beside the encoder.
+        served: Model name to what Triton runs where that is not the graph: the file that its configuration names.
 
     Returns:
         The new version's number.
@@ -63,6 +65,8 @@ def publish(
         try:
             for name, graph in graphs.items():
                 _write(staged[name] / MODEL_FILE, graph)
+            for name, graph in (served or {}).items():
+                _write(staged[name] / configs[name].default_model_filename, graph)
             for file_name, text in reports.items():
                 _write(staged[ENCODER] / file_name, text.encode())
             for name, folder in staged.items():

@@ -82,7 +82,8 @@ def export_models(options: ExportOptions, console: Console) -> ExportReport:
         configs = model_configs(
             options.output, choice.variant.target, choice.variant.precision, facts | golden, material.heads
         )
-        version = publish(options.output, graphs, configs, files)
+        served = material.face_networks.served(choice.variant.target)
+        version = publish(options.output, graphs, configs, files, served)
         for path in options.output.glob(f"{REFUSED}.*"):
             path.unlink()
     return ExportReport(options.output, version, facts | golden, proof)
@@ -134,12 +135,14 @@ def _prove(
     attributes = {head.name: check_head(head, material.reference.embedding) for head in material.heads}
     dependence = batch_dependence(session, material.pixels, material.scale)
     obstacle = triton_obstacle(variant.target) if options.compare_triton else "it was not asked for"
-    decoder_difference = None
+    decoder_difference, landmarks = None, material.face_networks.comparisons
     if obstacle is None:
         step("Proving Triton against PyTorch")
-        live = triton_answers(options.source, graphs, configs, material.photos, material.pixels)
+        faces = material.face_networks.faces
+        served = material.face_networks.served(variant.target)
+        live = triton_answers(options.source, graphs, configs, material.photos, material.pixels, faces, served)
         engines |= {"triton, PIXELS": live.pixels_ensemble, "triton, IMAGE": live.image_ensemble}
-        decoder_difference = live.decoder_difference
+        decoder_difference, landmarks = live.decoder_difference, (*landmarks, live.landmarks)
     proof = Proof(
         comparisons=tuple(material.compare(name, engine) for name, engine in engines.items()),
         batch_dependence=dependence,
@@ -153,7 +156,7 @@ def _prove(
         trials=choice.trials,
         schemes=choice.schemes,
         scheme=choice.scheme,
-        landmarks=material.face_networks.comparisons,
+        landmarks=landmarks,
     )
     return proof, answers
 
@@ -201,9 +204,10 @@ def _identity(
 ) -> dict[str, str]:
     """The part of the provenance that says whether two exports are the same."""
     face_networks = material.face_networks.by_model
+    served = {f"{name}, served": graph for name, graph in material.face_networks.served(choice.variant.target).items()}
     return _facts(options, material, choice.variant) | {
         "graphs": graphs_sha256({name: graph for name, graph in graphs.items() if name not in face_networks}),
-        "face_networks": graphs_sha256(face_networks),
+        "face_networks": graphs_sha256(face_networks | served),
         "face_networks_source": networks_source(),
         "configurations": configs_sha256(configs),
         **({"quantisation": choice.scheme} if choice.scheme else {}),

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
 from facestats.holistic.triton import channel_arguments
+from facestats.landmarks.networks import DETECTOR, MESH
 from facestats_export.answers import Answers, batches, joined
 from facestats_export.engines import GPU_TARGETS
 from facestats_export.errors import ExportError
+from facestats_export.facenets.parity import LandmarkComparison, MediaPipeFaces
 from facestats_export.preparation import prepare_repository
 from facestats_export.publish import publish
 from facestats_local_triton.errors import TritonError
@@ -31,11 +33,12 @@ _FILES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class TritonAnswers:
-    """Both ensembles' answers, and how far the decoder's pixels are from ours, of 255."""
+    """Both ensembles' answers, how far the decoder's pixels are from ours, of 255, and the face networks' landmarks."""
 
     pixels_ensemble: Answers
     image_ensemble: Answers
     decoder_difference: int
+    landmarks: LandmarkComparison
 
 
 def triton_obstacle(target: str) -> str | None:
@@ -53,6 +56,8 @@ def triton_answers(
     configs: Mapping[str, model_config_pb2.ModelConfig],
     photos: Sequence[bytes],
     pixels: NDArray[np.uint8],
+    faces: MediaPipeFaces,
+    served: Mapping[str, bytes] | None = None,
 ) -> TritonAnswers:
     """Serves the export from a temporary repository and asks it for the parity images.
 
@@ -62,6 +67,8 @@ def triton_answers(
         configs: Model name to configuration.
         photos: Encoded images.
         pixels: [N, 224, 224, 3] uint8, what the gateway makes of them.
+        faces: What MediaPipe finds in the photos of the face networks' proof.
+        served: Model name to what Triton runs where that is not the graph.
 
     Raises:
         ExportError: Triton does not start with these models, or fails on an image.
@@ -69,19 +76,19 @@ def triton_answers(
     with tempfile.TemporaryDirectory(prefix="facestats-parity-") as folder:
         repository = Path(folder)
         prepare_repository(repository, source)
-        publish(repository, graphs, configs, {})
+        publish(repository, graphs, configs, {}, served)
         ports = TritonPorts.free()
         try:
             with TritonServer(repository, ports, poll_seconds=None, restart=False) as server:
                 server.wait_ready(START_SECONDS)
-                return _ask(f"127.0.0.1:{ports.grpc}", photos, pixels)
+                return _ask(f"127.0.0.1:{ports.grpc}", photos, pixels, faces)
         except TritonError as error:
             raise ExportError(f"Triton does not serve this export: {error}") from error
         except tritonclient.grpc.InferenceServerException as error:
             raise ExportError(f"Triton fails on a parity image: {error.message()}") from error
 
 
-def _ask(address: str, photos: Sequence[bytes], pixels: NDArray[np.uint8]) -> TritonAnswers:
+def _ask(address: str, photos: Sequence[bytes], pixels: NDArray[np.uint8], faces: MediaPipeFaces) -> TritonAnswers:
     with tritonclient.grpc.InferenceServerClient(address, channel_args=channel_arguments()) as client:
         by_pixels = [_answers(client, "attractiveness", "PIXELS", batch) for batch in batches(pixels)]
         by_image, decoded = [], []
@@ -89,8 +96,26 @@ def _ask(address: str, photos: Sequence[bytes], pixels: NDArray[np.uint8]) -> Tr
             files = np.array([[data] for data in photos[start : start + _FILES_AT_ONCE]], dtype=np.object_)
             by_image.append(_answers(client, "attractiveness_image", "IMAGE", files))
             decoded.append(_infer(client, "image_decoder", "IMAGE", files, ["PIXELS"])["PIXELS"])
+        landmarks = faces.compare(_ServedNetworks(client))
     difference = int(np.abs(np.concatenate(decoded).astype(int) - pixels).max())
-    return TritonAnswers(joined(by_pixels), joined(by_image), difference)
+    return TritonAnswers(joined(by_pixels), joined(by_image), difference, landmarks)
+
+
+class _ServedNetworks:
+    """The face networks where Triton runs them, a GPU's where they were exported for one."""
+
+    name = "triton"
+
+    def __init__(self, client: tritonclient.grpc.InferenceServerClient) -> None:
+        self._client = client
+
+    def detector(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        found = _infer(self._client, DETECTOR, "PIXELS", pictures, ["BOXES", "LOGITS"])
+        return found["BOXES"], found["LOGITS"]
+
+    def mesh(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        found = _infer(self._client, MESH, "PIXELS", pictures, ["LANDMARKS", "FACE_LOGIT"])
+        return found["LANDMARKS"], found["FACE_LOGIT"]
 
 
 def _answers(client: tritonclient.grpc.InferenceServerClient, model: str, name: str, batch: NDArray[Any]) -> Answers:

@@ -18,6 +18,7 @@ from facestats.holistic.backend import HolisticUnavailableError
 from facestats.holistic.triton import TritonClient
 from facestats_cli.main import app
 from facestats_client import FaceStatsError, TritonScorer
+from facestats_export.facenets.parity import MediaPipeFaces
 from facestats_export.triton_parity import _ask
 from facestats_gateway.settings import Settings
 from tests.asgi import NO_TRITON
@@ -86,7 +87,7 @@ def test_the_client_goes_past_it_unless_told(proxy: Proxy, face: bytes) -> None:
 
 
 def export_parity() -> None:
-    _ask(NO_TRITON, [b""], PIXELS)
+    _ask(NO_TRITON, [b""], PIXELS, MediaPipeFaces((), ()))
 
 
 def benchmark() -> None:

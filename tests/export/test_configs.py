@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf.json_format import MessageToJson
 from tritonclient.grpc import model_config_pb2
 
-from facestats.models.repository import ENCODER, ENSEMBLES, REGRESSOR, SCORERS, tracked_models
+from facestats.landmarks.networks import SERVED_BATCH
+from facestats.models.repository import CROPS_ENSEMBLE, ENCODER, ENSEMBLES, REGRESSOR, SCORERS, tracked_models
+from facestats.models.session_settings import read_session_settings
+from facestats.models.sessions import execution_providers
 from facestats_export.attributes import AttributeHead
 from facestats_export.configs import model_configs
 
@@ -34,8 +39,30 @@ def test_every_target_serves_the_same_tensors(target: str, source: Path) -> None
     for name, config in configs.items():
         assert config.input == reference[name].input
         assert config.output == reference[name].output
-        assert config.max_batch_size == reference[name].max_batch_size
+        assert (config.max_batch_size > 1) == (reference[name].max_batch_size > 1)
         assert config.HasField("dynamic_batching") == reference[name].HasField("dynamic_batching")
+
+
+@pytest.mark.parametrize("target", ["cuda", "tensorrt"])
+def test_a_gpu_s_larger_batches_pass_through_the_whole_ensemble(source: Path, target: str) -> None:
+    configs = model_configs(source, target, "fp16", {}, ())
+    assert {configs[name].max_batch_size for name in (ENCODER, REGRESSOR, CROPS_ENSEMBLE)} == {128}
+
+
+@pytest.mark.parametrize("model", ["face_detector", "face_mesh"])
+def test_face_networks_take_the_batch_that_psl_asks_for(source: Path, model: str) -> None:
+    for target in ("cpu", "cuda", "tensorrt"):
+        assert model_configs(source, target, "fp32", {}, ())[model].max_batch_size >= SERVED_BATCH
+
+
+@pytest.mark.parametrize("model", [ENCODER, "face_detector", "face_mesh"])
+def test_cuda_neither_rounds_single_precision_nor_tries_every_convolution(source: Path, model: str) -> None:
+    config = model_configs(source, "cuda", "fp32", {}, ())[model]
+    settings = read_session_settings(json.loads(MessageToJson(config, preserving_proto_field_name=True)))
+    ((name, options), _) = execution_providers(settings, "GPU", 0, ["CUDAExecutionProvider"])
+    assert name == "CUDAExecutionProvider"
+    assert options["use_tf32"] == "0"
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC"
 
 
 def test_targets_differ_in_what_runs_the_encoder(source: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from facestats.models.repository import ENCODER, REGRESSOR
 from facestats_export.configs import model_configs
 from facestats_export.errors import ExportError
+from facestats_export.facenets.parity import MediaPipeFaces
 from facestats_export.photos import parity_files
 from facestats_export.summary import ExportReport
 from facestats_export.triton_parity import triton_answers, triton_obstacle
@@ -30,4 +31,4 @@ def test_graphs_that_triton_does_not_load_are_one_sentence(
     graphs[ENCODER] = graphs[ENCODER][:10_000]
     configs = model_configs(source, "cpu", "fp32", {}, ())
     with pytest.raises(ExportError, match="Triton does not serve this export"):
-        triton_answers(source, graphs, configs, parity_files(None)[:1], pixels[:1])
+        triton_answers(source, graphs, configs, parity_files(None)[:1], pixels[:1], MediaPipeFaces((), ()))

@@ -24,6 +24,9 @@ DETECTOR_SIDE = 128
 MESH_SIDE = 192
 """Side of the square picture that the mesh network sees, pixels."""
 
+SERVED_BATCH = 16
+"""Most pictures of one request to the networks where Triton runs them."""
+
 GOLDEN_PHOTO = "golden_photo"
 """Metadata of the mesh's file: a PNG in base64."""
 

@@ -8,7 +8,10 @@ from facestats.models.configuration import RepositoryError, read_config
 
 ENCODER = "clip_image_encoder"
 REGRESSOR = "attractiveness_regressor"
-ENSEMBLES = ("attractiveness", "attractiveness_image")
+CROPS_ENSEMBLE = "attractiveness"
+"""The ensemble that takes CLIP's pixels."""
+
+ENSEMBLES = (CROPS_ENSEMBLE, "attractiveness_image")
 PHOTO_MODEL = "psl"
 """Triton's model of the whole job."""
 

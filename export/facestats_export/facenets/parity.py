@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facestats.landmarks.engine import FoundFace, LandmarkEngine
 from facestats.landmarks.golden import landmark_distances
 from facestats.landmarks.network_engine import NetworkEngine
-from facestats.landmarks.networks import FaceGraphs
+from facestats.landmarks.networks import FaceGraphs, FaceNetworks
 from facestats.landmarks.openvino_networks import CompiledNetworks, OpenVinoNetworks
 from facestats_export.errors import ExportError
 
@@ -50,41 +50,58 @@ class LandmarkComparison:
         return failures
 
 
-def compare_landmarks(
-    graphs: FaceGraphs, reference: LandmarkEngine, photos: Sequence[NDArray[np.uint8]]
-) -> tuple[LandmarkComparison, ...]:
-    """Holds every engine that runs the converted networks against MediaPipe's graph.
+@dataclass(frozen=True)
+class MediaPipeFaces:
+    """What MediaPipe's graph finds in some photos: what every engine is held against.
+
+    Attributes:
+        photos: Each [H, W, 3] uint8; those without a face must have none for every engine.
+        found: MediaPipe's faces of each.
+    """
+
+    photos: tuple[NDArray[np.uint8], ...]
+    found: tuple[list[FoundFace], ...]
+
+    @classmethod
+    def of(cls, reference: LandmarkEngine, photos: Sequence[NDArray[np.uint8]]) -> MediaPipeFaces:
+        """Asks MediaPipe.
+
+        Raises:
+            ExportError: MediaPipe finds no face in any of them.
+        """
+        found = tuple(reference.detect([photo])[0] for photo in photos)
+        if not any(found):
+            raise ExportError(
+                "no parity photo shows a face, so the landmarks cannot be proved; give --parity-images DIR."
+            )
+        return cls(tuple(photos), found)
+
+    def compare(self, networks: FaceNetworks) -> LandmarkComparison:
+        """Holds the faces that these networks find against MediaPipe's."""
+        engine = NetworkEngine(networks)
+        distances, disagreements = [], 0
+        for photo, theirs in zip(self.photos, self.found, strict=True):
+            (ours,) = engine.detect([photo])
+            disagreements += len(ours) != len(theirs)
+            height, width = photo.shape[:2]
+            distances += [
+                landmark_distances(mine.landmarks * [width, height, width], true.landmarks * [width, height, width])
+                for mine, true in zip(ours, theirs, strict=False)
+            ]
+        worst = max((float(found.max()) for found in distances), default=float("nan"))
+        mean = float(np.mean(distances)) if distances else float("nan")
+        return LandmarkComparison(engine.name, len(distances), worst, mean, disagreements)
+
+
+def compare_landmarks(graphs: FaceGraphs, faces: MediaPipeFaces) -> tuple[LandmarkComparison, ...]:
+    """Holds every engine that runs the converted networks in this process against MediaPipe's graph.
 
     Args:
         graphs: The converted networks.
-        reference: MediaPipe.
-        photos: Each [H, W, 3] uint8; those without a face must have none for every engine.
-
-    Raises:
-        ExportError: MediaPipe finds no face in any of them.
+        faces: What MediaPipe finds.
     """
-    found = [reference.detect([photo])[0] for photo in photos]
-    if not any(found):
-        raise ExportError("no parity photo shows a face, so the landmarks cannot be proved; give --parity-images DIR.")
-    networks = OpenVinoNetworks(CompiledNetworks(graphs, threads=1)), _OnnxRuntimeNetworks(graphs)
-    return tuple(_compare(NetworkEngine(network), photos, found) for network in networks)
-
-
-def _compare(
-    engine: LandmarkEngine, photos: Sequence[NDArray[np.uint8]], reference: Sequence[list[FoundFace]]
-) -> LandmarkComparison:
-    distances, disagreements = [], 0
-    for photo, theirs in zip(photos, reference, strict=True):
-        (ours,) = engine.detect([photo])
-        disagreements += len(ours) != len(theirs)
-        height, width = photo.shape[:2]
-        distances += [
-            landmark_distances(mine.landmarks * [width, height, width], true.landmarks * [width, height, width])
-            for mine, true in zip(ours, theirs, strict=False)
-        ]
-    worst = max((float(found.max()) for found in distances), default=float("nan"))
-    mean = float(np.mean(distances)) if distances else float("nan")
-    return LandmarkComparison(engine.name, len(distances), worst, mean, disagreements)
+    openvino = OpenVinoNetworks(CompiledNetworks(graphs, threads=1))
+    return faces.compare(openvino), faces.compare(_OnnxRuntimeNetworks(graphs))
 
 
 class _OnnxRuntimeNetworks:

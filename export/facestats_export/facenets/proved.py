@@ -10,9 +10,10 @@ from facestats.images.imaging import decode_image
 from facestats.landmarks.mediapipe_engine import MediaPipeEngine
 from facestats.landmarks.networks import DETECTOR, MESH, FaceGraphs
 from facestats.places import example_photo
+from facestats_export.facenets.fixed_batch import with_fixed_batch
 from facestats_export.facenets.golden import with_golden_face
 from facestats_export.facenets.networks import face_graphs
-from facestats_export.facenets.parity import LandmarkComparison, compare_landmarks
+from facestats_export.facenets.parity import LandmarkComparison, MediaPipeFaces, compare_landmarks
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,22 @@ class ProvedNetworks:
 
     Attributes:
         graphs: As they are published.
-        comparisons: Each engine against MediaPipe.
+        faces: What MediaPipe finds in the photos.
+        comparisons: Each engine of this process against MediaPipe.
     """
 
     graphs: FaceGraphs
+    faces: MediaPipeFaces
     comparisons: tuple[LandmarkComparison, ...]
 
     @property
     def by_model(self) -> dict[str, bytes]:
         """Model name to ONNX bytes."""
         return {DETECTOR: self.graphs.detector, MESH: self.graphs.mesh}
+
+    def served(self, target: str) -> dict[str, bytes]:
+        """Model name to ONNX bytes of what Triton runs on a target instead of the graphs."""
+        return {name: with_fixed_batch(graph) for name, graph in self.by_model.items()} if target == "cuda" else {}
 
 
 def prove_networks(photos: Sequence[bytes]) -> ProvedNetworks:
@@ -46,5 +53,5 @@ def prove_networks(photos: Sequence[bytes]) -> ProvedNetworks:
     with closing(MediaPipeEngine()) as reference:
         bare = face_graphs()
         graphs = FaceGraphs(bare.detector, with_golden_face(bare.mesh, example, reference))
-        comparisons = compare_landmarks(graphs, reference, [example, *(decode_image(data) for data in photos)])
-    return ProvedNetworks(graphs, comparisons)
+        faces = MediaPipeFaces.of(reference, [example, *(decode_image(data) for data in photos)])
+    return ProvedNetworks(graphs, faces, compare_landmarks(graphs, faces))

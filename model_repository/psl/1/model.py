@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facestats.holistic.backend import Holistic, HolisticRequestError
 from facestats.holistic.provenance import Provenance
 from facestats.landmarks.network_engine import NetworkEngine
-from facestats.landmarks.networks import DETECTOR, MESH
+from facestats.landmarks.networks import DETECTOR, MESH, SERVED_BATCH
 from facestats.scoring.pipeline import unavailable
 from facestats.scoring.served import Answer, Photo, ServedScorer
 from facestats.settings import ScoringSettings
@@ -122,8 +122,20 @@ class TritonNetworks:
         """[N, 192, 192, 3] uint8 to ``LANDMARKS`` and ``FACE_LOGIT``."""
         return self._ask(MESH, pictures, "LANDMARKS", "FACE_LOGIT")
 
+    def _ask(
+        self, model: str, pictures: NDArray[np.uint8], *names: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        starts = range(0, len(pictures), SERVED_BATCH)
+        answers = [self._ask_once(model, pictures[start : start + SERVED_BATCH], *names) for start in starts]
+        if len(answers) == 1:
+            return answers[0]
+        first, second = (np.concatenate(part) for part in zip(*answers, strict=True))
+        return first, second
+
     @staticmethod
-    def _ask(model: str, pictures: NDArray[np.uint8], *names: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _ask_once(
+        model: str, pictures: NDArray[np.uint8], *names: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         request = pb_utils.InferenceRequest(
             model_name=model, requested_output_names=list(names), inputs=[pb_utils.Tensor("PIXELS", pictures)]
         )

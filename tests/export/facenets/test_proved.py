@@ -16,7 +16,7 @@ from facestats.landmarks.network_engine import NetworkEngine
 from facestats.landmarks.networks import FaceGraphs
 from facestats.landmarks.openvino_networks import CompiledNetworks, OpenVinoNetworks
 from facestats_export.errors import ExportError
-from facestats_export.facenets.parity import LANDMARK_LIMIT, compare_landmarks
+from facestats_export.facenets.parity import LANDMARK_LIMIT, MediaPipeFaces, compare_landmarks
 from facestats_export.facenets.proved import ProvedNetworks, prove_networks
 
 
@@ -58,12 +58,12 @@ def test_landmarks_that_are_off_fail_the_proof(
             rounded = (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
             constant.CopyFrom(numpy_helper.from_array(rounded, constant.name))
     coarse = FaceGraphs(proved.graphs.detector, model.SerializeToString())
-    for item in compare_landmarks(coarse, reference, [photo]):
+    for item in compare_landmarks(coarse, MediaPipeFaces.of(reference, [photo])):
         (failure,) = item.failures()
         assert "worst landmark" in failure
         assert str(LANDMARK_LIMIT) in failure
 
 
-def test_photos_without_a_face_prove_nothing(proved: ProvedNetworks, reference: MediaPipeEngine) -> None:
+def test_photos_without_a_face_prove_nothing(reference: MediaPipeEngine) -> None:
     with pytest.raises(ExportError, match="no parity photo shows a face"):
-        compare_landmarks(proved.graphs, reference, [np.zeros((64, 64, 3), np.uint8)])
+        MediaPipeFaces.of(reference, [np.zeros((64, 64, 3), np.uint8)])
