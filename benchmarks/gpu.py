@@ -149,13 +149,7 @@ def networks(stack: Stack, repository: Path, folder: Path, seconds: float) -> It
         for batch in BATCHES:
             if model in FACE_NETWORKS and batch > SERVED_BATCH:
                 break
-            alone = graph(batch, seconds)
-            yield (
-                model,
-                batch,
-                alone,
-                load.at_concurrency("PIXELS", "grpc", _CONCURRENCY, seconds, "system", model, batch),
-            )
+            yield model, batch, graph(batch, seconds), load.of_batches(model, batch, _CONCURRENCY, seconds)
 
 
 def whole_job(stack: Stack, door: StartedGateway, folder: Path, seconds: float) -> Iterator[tuple[str, Sample]]:

@@ -32,3 +32,15 @@ def test_spans_are_seconds_from_the_first_request() -> None:
 def test_too_few_answers_tell_no_rate() -> None:
     with pytest.raises(PerfAnalyzerError, match="too few"):
         images_per_second(np.array([1.0, 2.0]))
+
+
+def test_perf_analyzer_s_table_is_read() -> None:
+    table = "Concurrency,Inferences/Second,p50 latency,p90 latency,p95 latency,p99 latency\n4,465.2,8200,9000,9500,11000\n"
+    sample = summary(table)
+    assert (sample.images_per_second, sample.p50, sample.p95, sample.p99) == (465.2, 8.2, 9.5, 11.0)
+
+
+@pytest.mark.parametrize("table", ["", "Concurrency\n4\n"])
+def test_a_table_without_figures_is_an_error(table: str) -> None:
+    with pytest.raises(PerfAnalyzerError, match="lacks its figures"):
+        summary(table)
