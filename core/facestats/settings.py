@@ -22,6 +22,7 @@ from facestats.landmarks.engines import LandmarkChoice, LandmarkEngines, choose_
 from facestats.machine import default_threads
 from facestats.places import default_repository
 from facestats.scoring.blend import BlendWeights
+from facestats.scoring.gathering import Gathering
 from facestats.scoring.interval import load_repeatability
 from facestats.scoring.receipt import Design
 from facestats.settings_group import SettingsGroup
@@ -108,6 +109,18 @@ class MeasuringSettings(SettingsGroup):
         description="The model repository, or another folder, that `face_detector` and `face_mesh` were exported to "
         "(default: the commands' own).",
     )
+    gather_photos: int = Field(
+        8,
+        ge=1,
+        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
+    )
+    gather_seconds: float = Field(
+        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
+    )
+
+    def gathering(self) -> Gathering:
+        """What lets measured photos go to Triton together, for one event loop."""
+        return Gathering(self.threads, self.gather_photos, self.gather_seconds)
 
     def landmark_engines(self) -> LandmarkEngines:
         """What finds landmarks here.

@@ -15,7 +15,6 @@ from facestats.models.repository import PHOTO_MODEL
 from facestats.scoring.admission import Admission
 from facestats.scoring.documents import model_document
 from facestats.scoring.forwarding import ForwardingScorer
-from facestats.scoring.gathering import Gathering
 from facestats.scoring.intake import Intake
 from facestats.scoring.pipeline import PhotoScorer, Scorer
 from facestats.scoring.receipt import Design
@@ -101,8 +100,9 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing) ->
         )
         admission = Admission(settings.max_requests_in_flight, settings.max_pixels_in_flight)
         metrics.watch_admission(admission)
-        gathering = Gathering(settings.threads, settings.gather_photos, settings.gather_seconds)
-        scorer: PhotoScorer = Scorer(measurer, client, monitor, design, admission, metrics, tracing.tracer, gathering)
+        scorer: PhotoScorer = Scorer(
+            measurer, client, monitor, design, admission, metrics, tracing.tracer, settings.gathering()
+        )
         forwarding: ForwardingScorer | None = None
         if in_triton:
             intake = Intake(measurer.open, admission, metrics)

@@ -56,14 +56,6 @@ class CapacitySettings(MeasuringSettings):
         ge=1,
         description="Images of one batch request scored at a time (default: two a thread).",
     )
-    gather_photos: int = Field(
-        8,
-        ge=1,
-        description="While photos wait to be measured, so many go to Triton together; 1: each by itself.",
-    )
-    gather_seconds: float = Field(
-        0.1, ge=0, le=10, description="Longest time a measured photo waits for others that go along, seconds."
-    )
 
 
 class CallerSettings(SettingsGroup):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.triton_load import PerfAnalyzerError, images_per_second, request_spans
+from benchmarks.triton_load import PerfAnalyzerError, images_per_second, request_spans, summary
 
 
 @pytest.mark.parametrize("sizes", [[16], [15, 1], [1], [5, 32]])
@@ -35,7 +35,9 @@ def test_too_few_answers_tell_no_rate() -> None:
 
 
 def test_perf_analyzer_s_table_is_read() -> None:
-    table = "Concurrency,Inferences/Second,p50 latency,p90 latency,p95 latency,p99 latency\n4,465.2,8200,9000,9500,11000\n"
+    table = (
+        "Concurrency,Inferences/Second,p50 latency,p90 latency,p95 latency,p99 latency\n4,465.2,8200,9000,9500,11000\n"
+    )
     sample = summary(table)
     assert (sample.images_per_second, sample.p50, sample.p95, sample.p99) == (465.2, 8.2, 9.5, 11.0)
 

@@ -1,4 +1,4 @@
-"""The whole job as a Triton model does it: the photos of one execution in, an answer for each of them out."""
+"""The whole job as a Triton model does it: the photos of a request in, an answer for each of them out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from facestats.problems import Problem
 from facestats.scoring.parameters import parse_options
 from facestats.scoring.pipeline import Scorer
 from facestats.scoring.schemas import ScoreDocument
-from facestats.scoring.together import Together
 from facestats.settings import ScoringSettings
 
 NO_NUMBER = -1.0
@@ -68,7 +67,7 @@ class Answer:
 
 
 class ServedScorer:
-    """Scores the photos of one execution side by side, and asks for their holistic halves in one call.
+    """Scores photos as the gateway does, with the same pipeline; used inside one event loop.
 
     Args:
         settings: How a photo becomes a score.
@@ -85,11 +84,10 @@ class ServedScorer:
         engines: LandmarkEngines | None = None,
     ) -> None:
         engines = engines or settings.landmark_engines()
-        self._design = settings.design(engines.name)
         limits = settings.image_limits
         self._measurer = FaceMeasurer(settings.threads, limits, settings.max_faces, settings.geometry, engines)
-        self._backend = backend
-        self._watch = _Served(provenance)
+        design = settings.design(engines.name)
+        self._scorer = Scorer(self._measurer, backend, _Served(provenance), design, gathering=settings.gathering())
         self._log = structlog.get_logger("facestats.served")
 
     def warm_up(self) -> None:
@@ -104,25 +102,22 @@ class ServedScorer:
         """Scores photos; what is wrong with one harms no other.
 
         Args:
-            photos: The items of one execution, in order.
+            photos: The items of one request, in order.
 
         Returns:
             An answer for each, in the same order.
         """
-        together = Together(self._backend, len(photos))
-        return await asyncio.gather(*(self._score_one(together, photo) for photo in photos))
+        return await asyncio.gather(*(self._score_one(photo) for photo in photos))
 
-    async def _score_one(self, together: Together, photo: Photo) -> Answer:
-        with together.seat() as backend:
-            try:
-                options = parse_options(**photo.choices)
-                scorer = Scorer(self._measurer, backend, self._watch, self._design)
-                return _scored(await scorer.score(photo.data, options, photo.deadline))
-            except Problem as problem:
-                return _failed(problem, photo.request_id)
-            except Exception as error:
-                self._log.error("unexpected error", request_id=photo.request_id, exc_info=error)
-                return _failed(Problem("internal-error", "The service failed on this image."), photo.request_id)
+    async def _score_one(self, photo: Photo) -> Answer:
+        try:
+            options = parse_options(**photo.choices)
+            return _scored(await self._scorer.score(photo.data, options, photo.deadline))
+        except Problem as problem:
+            return _failed(problem, photo.request_id)
+        except Exception as error:
+            self._log.error("unexpected error", request_id=photo.request_id, exc_info=error)
+            return _failed(Problem("internal-error", "The service failed on this image."), photo.request_id)
 
 
 class _Served:

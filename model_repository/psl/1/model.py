@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +26,16 @@ CHOICES = ("CROP", "FACES", "SEX", "CAPTURE", "INCLUDE")
 NUMBERS = ("SCORE", "GEOMETRIC", "HOLISTIC", "RELIABILITY")
 
 
+ROOM = 32
+"""Most photos inside at a time: the model's largest batch. Others wait in Triton's queue and are counted there."""
+
+
 class TritonPythonModel:
-    """IMAGE and a caller's choices -> SCORE, GEOMETRIC, HOLISTIC, RELIABILITY, DOCUMENT, ERROR."""
+    """IMAGE and a caller's choices -> SCORE, GEOMETRIC, HOLISTIC, RELIABILITY, DOCUMENT, ERROR.
+
+    Photos go through the gateway's pipeline on an event loop of their own, and each request is answered when its photos
+    are: an execution that waited for all it was given would leave the cores idle while its last photo is measured.
+    """
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the settings and what was exported, and loads every thread's Face Mesh."""
@@ -41,21 +51,40 @@ class TritonPythonModel:
         engines = TritonEngines() if asked else None
         self._scorer = ServedScorer(self._settings, Provenance(parameters), AttractivenessModel(), engines)
         self._metrics = Metrics()
+        self._room = threading.Semaphore(ROOM)
+        self._loop = asyncio.new_event_loop()
+        self._running = threading.Thread(target=self._loop.run_forever, name="psl", daemon=True)
+        self._running.start()
         if engines is None:
             # Networks in Triton are warmed up there, and no model may be asked before this one is loaded.
             self._scorer.warm_up()
 
-    async def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Scores all photos of all requests side by side."""
-        photos = [self._photos(request) for request in requests]
-        answers = iter(await self._scorer.score([photo for each in photos for photo in each]))
-        answered = [[next(answers) for _ in each] for each in photos]
-        self._metrics.count([answer for each in answered for answer in each])
-        return [_response(each) for each in answered]
+    def execute(self, requests: Sequence[Any]) -> None:
+        """Takes the requests in, as soon as there is room for their photos."""
+        for request in requests:
+            photos = self._photos(request)
+            for _ in photos:
+                self._room.acquire()
+            asyncio.run_coroutine_threadsafe(self._answer(photos, request.get_response_sender()), self._loop)
 
     def finalize(self) -> None:
-        """Ends the threads."""
+        """Ends the threads; Triton has every answer by then."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._running.join()
         self._scorer.close()
+
+    async def _answer(self, photos: Sequence[Photo], sender: Any) -> None:
+        """Scores a request's photos side by side. Whatever happens it is answered: Triton would wait for ever."""
+        try:
+            answers = await self._scorer.score(photos)
+            self._metrics.count(answers)
+            response = _response(answers)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"psl failed on a request: {error!r}")
+            response = pb_utils.InferenceResponse(error=pb_utils.TritonError("psl failed on this request"))
+        finally:
+            self._room.release(len(photos))
+        sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def _photos(self, request: Any) -> list[Photo]:
         images = pb_utils.get_input_tensor_by_name(request, "IMAGE").as_numpy()[:, 0]

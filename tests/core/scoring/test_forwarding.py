@@ -30,8 +30,8 @@ from facestats.scoring.parameters import parse_options
 from facestats.scoring.pipeline import PhotoScorer, Scorer
 from facestats.scoring.served import Photo, ServedScorer
 from facestats.settings import ScoringSettings
+from tests.core.scoring.echo import Echo
 from tests.core.scoring.test_pipeline import Outcomes
-from tests.core.scoring.test_together import Echo
 
 SETTINGS = ScoringSettings(threads=1)
 FAST = ScoreOptions(capture="fast")

@@ -1,4 +1,4 @@
-"""What Triton's psl does with the photos of one execution, without Triton."""
+"""What Triton's psl does with the photos of a request, without Triton."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facestats.problems import PROBLEM_TYPES
 from facestats.scoring.schemas import ScoreDocument
 from facestats.scoring.served import NO_NUMBER, Photo, ServedScorer
 from facestats.settings import ScoringSettings
-from tests.core.scoring.test_together import Echo
+from tests.core.scoring.echo import Echo
 
 CALIBRATED = Provenance({"calibration": "test", "weights": "trained"})
 
@@ -34,12 +34,10 @@ def photo(data: bytes, **choices: str) -> Photo:
     return Photo(data, Deadline(60), {"capture": "fast"} | choices, request_id="7")
 
 
-async def test_bad_photos_harm_no_other_and_all_crops_go_in_one_call(
-    scorer: ServedScorer, echo: Echo, face: bytes
-) -> None:
+async def test_bad_photos_harm_no_other(scorer: ServedScorer, echo: Echo, face: bytes) -> None:
     answers = await scorer.score([photo(face), photo(b"nonsense"), photo(face, sex="male"), photo(face, sex="?")])
     assert [answer.code for answer in answers] == ["", "not-an-image", "", "bad-parameter"]
-    assert [size for size, _, _ in echo.calls] == [2]
+    assert [size for size, _, _ in echo.calls] == [1, 1]
     for answer in (answers[0], answers[2]):
         document = ScoreDocument.model_validate_json(answer.document)
         assert answer.error == ""
