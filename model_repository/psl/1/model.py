@@ -26,8 +26,8 @@ CHOICES = ("CROP", "FACES", "SEX", "CAPTURE", "INCLUDE")
 NUMBERS = ("SCORE", "GEOMETRIC", "HOLISTIC", "RELIABILITY")
 
 
-ROOM = 32
-"""Most photos inside at a time: the model's largest batch. Others wait in Triton's queue and are counted there."""
+ROOM = 8
+"""Photos inside at a time for each measuring thread. Others wait in Triton's queue and are counted there."""
 
 
 class TritonPythonModel:
@@ -51,7 +51,8 @@ class TritonPythonModel:
         engines = TritonEngines() if asked else None
         self._scorer = ServedScorer(self._settings, Provenance(parameters), AttractivenessModel(), engines)
         self._metrics = Metrics()
-        self._room = threading.Semaphore(ROOM)
+        self._size = ROOM * self._settings.threads
+        self._room = threading.Semaphore(self._size)
         self._loop = asyncio.new_event_loop()
         self._running = threading.Thread(target=self._loop.run_forever, name="psl", daemon=True)
         self._running.start()
@@ -63,7 +64,7 @@ class TritonPythonModel:
         """Takes the requests in, as soon as there is room for their photos."""
         for request in requests:
             photos = self._photos(request)
-            for _ in photos:
+            for _ in range(self._places(photos)):
                 self._room.acquire()
             asyncio.run_coroutine_threadsafe(self._answer(photos, request.get_response_sender()), self._loop)
 
@@ -83,8 +84,12 @@ class TritonPythonModel:
             pb_utils.Logger.log_error(f"psl failed on a request: {error!r}")
             response = pb_utils.InferenceResponse(error=pb_utils.TritonError("psl failed on this request"))
         finally:
-            self._room.release(len(photos))
+            self._room.release(self._places(photos))
         sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def _places(self, photos: Sequence[Photo]) -> int:
+        """The room that a request takes up; one of more photos than there is room for has it all."""
+        return min(len(photos), self._size)
 
     def _photos(self, request: Any) -> list[Photo]:
         images = pb_utils.get_input_tensor_by_name(request, "IMAGE").as_numpy()[:, 0]
