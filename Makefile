@@ -90,8 +90,14 @@ bench-transport: setup  ## Pixels in the gRPC message or in shared memory: which
 bench-psl: setup load-generator  ## The whole job inside Triton (psl, and the gateway in front of it) against the gateway
 	$(BIN)/python -m benchmarks.whole_job $(ARGS)
 
-bench-gpu: setup load-generator  ## On a machine with an NVIDIA GPU: throughput by batch, share of its matrix rate, CPU cores it needs
+bench-gpu: setup load-generator $(VENV)/.gpu  ## On a machine with an NVIDIA GPU: throughput by batch, share of its matrix rate, CPU cores it needs
 	$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+$(VENV)/.gpu: constraints.txt
+	@# Both distributions put the same package into place.
+	$(BIN)/python -m pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
+	$(BIN)/python -m pip install --quiet -c constraints.txt "onnxruntime-gpu[cuda,cudnn]>=1.27"
+	touch $@
 
 tune: setup load-generator  ## Find this machine's best settings for `make serve`
 	$(BIN)/facestats tune $(ARGS)
