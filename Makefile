@@ -56,7 +56,7 @@ test-packages:  ## Install what only tests need of the system (Chromium, Prometh
 generators:  ## Install the client generators and linters that tests hold our OpenAPI document against
 	@PYTHON=$(PYTHON) sh deploy/test-generators.sh
 
-test-fast: setup  ## Tests without servers that take no seconds each, a minute or two
+test-fast: setup  ## Tests without servers that take no seconds each, about a minute
 	$(BIN)/pytest $(LANES) -m "not integration and not thorough"
 
 lint: setup  ## ruff and mypy --strict

@@ -34,6 +34,7 @@ THOROUGH = (
     "behaviour/",
     "benchmarks/",
     "cli/test_calibrate.py",
+    "client/test_retries.py",
     "core/faces/test_conditions.py",
     "core/faces/test_turned.py",
     "core/holistic/test_triton_channel.py",
@@ -43,6 +44,12 @@ THOROUGH = (
     "docs/",
     "evaluation/test_run.py",
     "export/",
+    "gateway/test_access.py",
+    "gateway/test_batch.py",
+    "gateway/test_dependencies.py",
+    "gateway/test_head_requests.py",
+    "gateway/test_looksmax_routes.py",
+    "packaging/",
     "training/",
 )
 """What needs no server and is left to `make test` all the same: many photos, whole apps, graphs, trainings."""
