@@ -27,7 +27,7 @@ from benchmarks.matrix_rate import TOWER_GFLOP
 from benchmarks.measurement import Sample
 from benchmarks.process_tree import ProcessTree
 from benchmarks.stacks import Stack, StackError, StartedStack
-from benchmarks.triton_load import TritonLoad
+from benchmarks.triton_load import PerfAnalyzerError, TritonLoad
 from benchmarks.whole_job import PHOTO, gateway
 from benchmarks.workload import Workload, write_perf_analyzer_input
 from facestats.landmarks.networks import DETECTOR, DETECTOR_SIDE, MESH, MESH_SIDE, SERVED_BATCH
@@ -210,7 +210,7 @@ def main() -> None:
         print(f"matrix rate: {rate / 1e12:.0f} T/s, fp16")
         for target in given.target or TARGETS:
             print(report(target, given.seconds, rate), flush=True)
-    except (NoGpuError, ConfigurationError, ExportFailedError, StackError) as error:
+    except (NoGpuError, ConfigurationError, ExportFailedError, StackError, PerfAnalyzerError) as error:
         sys.exit(str(error))
 
 

@@ -13,9 +13,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facestats.landmarks.networks import SERVED_BATCH
 
-FILE = "model_of_16.onnx"
-"""Name of the file beside ``model.onnx``, which in-process engines read."""
-
 _PIXELS = "PIXELS"
 _BLANK = helper.make_tensor("value", TensorProto.UINT8, [1], [0])
 
